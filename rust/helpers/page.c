@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/crc32.h>
+#include <linux/highmem.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+
+#include "helpers.h"
+
+/*
+ * Folds a part of a page into a CRC-32C.  User space may be writing to the page:
+ * the bytes are then those of some moment, and nobody's memory but its own is read.
+ */
+u32 strata_helper_crc32c_page(u32 crc, struct page *page, size_t offset, size_t length)
+{
+	void *address = kmap_local_page(page);
+
+	crc = crc32c(crc, address + offset, length);
+	kunmap_local(address);
+	cond_resched();
+	return crc;
+}
+
+bool strata_helper_fatal_signal_pending_current(void)
+{
+	return fatal_signal_pending(current);
+}

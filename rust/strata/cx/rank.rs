@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ranks: levels that locks stand at, those of this crate and those that drivers declare.
+
+use super::{
+    Level,
+    Notifier,
+    NotifierLock,
+    Reclaim,
+    ReclaimLock,
+    SignalLock,
+    Signalling, //
+};
+use kernel::prelude::*;
+#[cfg(CONFIG_LOCKDEP)]
+use kernel::sync::LockClassKey;
+
+/// A level that a lock can stand at.
+///
+/// # Safety
+///
+/// `PLACE` must be the kernel level that the rank comes after, [`Starts`](Rank::Starts) that level
+/// (or, for ranks after `Process`, the level that priming them acquires), and `BEFORE` and `AFTER`
+/// the other ranks of the same place, in their order. [`ranks!`](crate::ranks) and this module
+/// alone implement it.
+pub unsafe trait Rank: Level {
+    /// What telling lockdep of the rank acquires first. A lock of this rank may be created only
+    /// before that.
+    type Starts: Level;
+
+    /// The kernel level that this rank comes after.
+    #[doc(hidden)]
+    const PLACE: Place;
+
+    /// The ranks between that level and this one.
+    #[doc(hidden)]
+    const BEFORE: &'static [fn() -> &'static RankMap];
+
+    /// The ranks between this one and the next level of the kernel.
+    #[doc(hidden)]
+    const AFTER: &'static [fn() -> &'static RankMap];
+
+    /// The map that stands for the rank itself: after all its locks, before all of the next rank.
+    #[doc(hidden)]
+    fn map() -> &'static RankMap;
+}
+
+/// A level of the kernel's own that ranks can stand after: `enum strata_place` of the C helpers.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub enum Place {
+    Process = 0,
+    MmapHeld,
+    ResvHeld,
+    Reclaim,
+    Notifier,
+    Signalling,
+}
+
+/// The class that stands for a whole rank: acquired only to tell lockdep of the order.
+#[doc(hidden)]
+pub struct RankMap {
+    #[cfg(CONFIG_LOCKDEP)]
+    pub(crate) name: &'static CStr,
+    #[cfg(CONFIG_LOCKDEP)]
+    pub(crate) key: LockClassKey,
+}
+
+impl RankMap {
+    /// # Safety
+    ///
+    /// The result must be stored in a `static`.
+    pub const unsafe fn new(name: &'static CStr) -> Self {
+        #[cfg(not(CONFIG_LOCKDEP))]
+        let _ = name;
+        Self {
+            #[cfg(CONFIG_LOCKDEP)]
+            name,
+            #[cfg(CONFIG_LOCKDEP)]
+            // SAFETY: It is stored in a `static`, by the caller's promise.
+            key: unsafe { LockClassKey::new_static() },
+        }
+    }
+}
+
+/// The map of a rank, in a `static` of its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! rank_map {
+    ($name:expr) => {{
+        // SAFETY: It is a `static`.
+        static MAP: $crate::cx::RankMap = unsafe {
+            $crate::cx::RankMap::new($crate::__kernel::c_str!(::core::concat!("strata:", $name)))
+        };
+        &MAP
+    }};
+}
+
+/// Maps that come before all locks of a rank of this crate: what driver ranks that stand between the
+/// kernel's level and that rank end at.
+#[doc(hidden)]
+pub mod starts {
+    use super::RankMap;
+
+    pub fn reclaim_lock() -> &'static RankMap {
+        crate::rank_map!("before:ReclaimLock")
+    }
+
+    pub fn notifier_lock() -> &'static RankMap {
+        crate::rank_map!("before:NotifierLock")
+    }
+
+    pub fn signal_lock() -> &'static RankMap {
+        crate::rank_map!("before:SignalLock")
+    }
+}
+
+macro_rules! rank {
+    ($rank:ident, $starts:ident, $start:ident) => {
+        // SAFETY: The rank follows `$starts`, with nothing but driver ranks between them.
+        unsafe impl Rank for $rank {
+            type Starts = $starts;
+            const PLACE: Place = Place::$starts;
+            const BEFORE: &'static [fn() -> &'static RankMap] = &[starts::$start];
+            const AFTER: &'static [fn() -> &'static RankMap] = &[];
+
+            fn map() -> &'static RankMap {
+                $crate::rank_map!(stringify!($rank))
+            }
+        }
+    };
+}
+
+rank!(ReclaimLock, Reclaim, reclaim_lock);
+rank!(NotifierLock, Notifier, notifier_lock);
+rank!(SignalLock, Signalling, signal_lock);
+
+/// Declares the ranks of a driver's own locks, between two levels of the order.
+///
+/// `after LEVEL: A, B, C` puts `A`, `B` and `C`, in this order, directly after `LEVEL` and before
+/// the next one: a lock of rank `B` may be taken while one of rank `A` is held, and not the other
+/// way round. Ranks of different sets do not nest. `LEVEL` is one of `Process`, `MmapHeld`,
+/// `ResvHeld`, `Reclaim`, `NoFs`, `ReclaimLock`, `NoIo`, `Notifier`, `NotifierLock`, `Signalling` and
+/// `SignalLock`.
+///
+/// # Examples
+///
+/// ```
+/// use strata::prelude::*;
+/// use strata::sync::Mutex;
+///
+/// strata::ranks! {
+///     after ReclaimLock:
+///     /// The table of buffers.
+///     pub Table,
+///     /// One buffer.
+///     pub Buffer,
+/// }
+///
+/// fn resize<L: Before<Table>>(cx: &mut Cx<'_, L>, table: &Mutex<u32, Table>, buffer: &Mutex<u32, Buffer>) {
+///     table.lock(cx, |count, cx| {
+///         buffer.lock(cx, |size, _| *size = *count);
+///     });
+/// }
+///
+/// assert_eq!(<Buffer as strata::cx::Level>::NAME, "Buffer");
+/// # let _ = resize::<Process>;
+/// ```
+#[macro_export]
+macro_rules! ranks {
+    (after Process: $($ranks:tt)*) => {
+        $crate::ranks!(@set Process MmapHeld [] []
+            [Process]
+            [MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock]
+            [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
+    };
+    (after MmapHeld: $($ranks:tt)*) => {
+        $crate::ranks!(@set MmapHeld MmapHeld [] []
+            [Process MmapHeld]
+            [ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock]
+            [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
+    };
+    (after ResvHeld: $($ranks:tt)*) => {
+        $crate::ranks!(@set ResvHeld ResvHeld [] []
+            [Process MmapHeld ResvHeld]
+            [Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock]
+            [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
+    };
+    (after Reclaim: $($ranks:tt)*) => {
+        $crate::ranks!(@set Reclaim Reclaim [] [reclaim_lock]
+            [Process MmapHeld ResvHeld Reclaim]
+            [NoFs ReclaimLock NoIo Notifier NotifierLock]
+            [Signalling SignalLock] [FenceWait] [NoFs NoIo] [] $($ranks)*);
+    };
+    (after NoFs: $($ranks:tt)*) => {
+        $crate::ranks!(@set Reclaim Reclaim [] [reclaim_lock]
+            [Process MmapHeld ResvHeld Reclaim NoFs]
+            [ReclaimLock NoIo Notifier NotifierLock]
+            [Signalling SignalLock] [FenceWait] [NoFs NoIo] [] $($ranks)*);
+    };
+    (after ReclaimLock: $($ranks:tt)*) => {
+        $crate::ranks!(@set Reclaim Reclaim [$crate::cx::ReclaimLock] []
+            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock]
+            [NoIo Notifier NotifierLock]
+            [Signalling SignalLock] [FenceWait] [NoFs NoIo] [] $($ranks)*);
+    };
+    (after NoIo: $($ranks:tt)*) => {
+        $crate::ranks!(@set Reclaim Reclaim [$crate::cx::ReclaimLock] []
+            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo]
+            [Notifier NotifierLock]
+            [Signalling SignalLock] [FenceWait] [NoIo] [] $($ranks)*);
+    };
+    (after Notifier: $($ranks:tt)*) => {
+        $crate::ranks!(@set Notifier Notifier [] [notifier_lock]
+            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier]
+            [NotifierLock]
+            [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
+    };
+    (after NotifierLock: $($ranks:tt)*) => {
+        $crate::ranks!(@set Notifier Notifier [$crate::cx::NotifierLock] []
+            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock]
+            []
+            [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
+    };
+    (after Signalling: $($ranks:tt)*) => {
+        $crate::ranks!(@set Signalling Signalling [] [signal_lock]
+            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock Signalling]
+            []
+            [SignalLock] [] [] [] $($ranks)*);
+    };
+    (after SignalLock: $($ranks:tt)*) => {
+        $crate::ranks!(@set Signalling Signalling [$crate::cx::SignalLock] []
+            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock Signalling
+             SignalLock]
+            []
+            [] [] [] [] $($ranks)*);
+    };
+
+    // One rank after the other; those done are in the last brackets before the rest.
+    (@set $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?] $before:tt $after:tt $signal:tt $wait:tt
+     $classes:tt [$($done:ident)*]) => {};
+    (@set $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?] $before:tt $after:tt $signal:tt $wait:tt
+     $classes:tt [$($done:ident)*]
+     $(#[$doc:meta])* $vis:vis $rank:ident $(, $($rest:tt)*)?) => {
+        $(#[$doc])*
+        $vis enum $rank {}
+
+        // SAFETY: What follows gives it its place.
+        unsafe impl $crate::cx::Level for $rank {
+            const NAME: &'static str = ::core::stringify!($rank);
+        }
+        // SAFETY: It is no other level.
+        unsafe impl $crate::cx::Join<$rank> for $rank {
+            type Out = $rank;
+        }
+        // SAFETY: The lists are those of the set, in its order.
+        unsafe impl $crate::cx::Rank for $rank {
+            type Starts = $crate::cx::$starts;
+            const PLACE: $crate::cx::Place = $crate::cx::Place::$place;
+            const BEFORE: &'static [fn() -> &'static $crate::cx::RankMap] = &[
+                $(<$anchor as $crate::cx::Rank>::map,)?
+                $(<$done as $crate::cx::Rank>::map,)*
+            ];
+            const AFTER: &'static [fn() -> &'static $crate::cx::RankMap] =
+                $crate::ranks!(@after [$($end)?] $($($rest)*)?);
+
+            fn map() -> &'static $crate::cx::RankMap {
+                $crate::rank_map!(::core::stringify!($rank))
+            }
+        }
+
+        $crate::ranks!(@before $rank $before);
+        $crate::ranks!(@later $rank $after);
+        $crate::ranks!(@later $rank $signal);
+        $crate::ranks!(@acquires $rank $wait);
+        $crate::ranks!(@allocates $rank $classes);
+        $(
+            // SAFETY: `$done` stands before it in the set.
+            unsafe impl $crate::cx::Before<$rank> for $done {}
+            $crate::ranks!(@join $done $rank);
+        )*
+        $crate::ranks!(@set $place $starts [$($anchor)?] [$($end)?] $before $after $signal $wait $classes
+            [$($done)* $rank] $($($rest)*)?);
+    };
+
+    (@before $rank:ident [$($level:ident)*]) => {
+        $(
+            // SAFETY: The set stands after `$level`.
+            unsafe impl $crate::cx::Before<$rank> for $crate::cx::$level {}
+            // SAFETY: The rank is the later of the two.
+            unsafe impl $crate::cx::Join<$rank> for $crate::cx::$level {
+                type Out = $rank;
+            }
+            // SAFETY: The rank is the later of the two.
+            unsafe impl $crate::cx::Join<$crate::cx::$level> for $rank {
+                type Out = $rank;
+            }
+        )*
+    };
+    (@later $rank:ident [$($level:ident)*]) => {
+        $(
+            // SAFETY: The set stands before `$level`.
+            unsafe impl $crate::cx::Before<$crate::cx::$level> for $rank {}
+            // SAFETY: The level is the later of the two.
+            unsafe impl $crate::cx::Join<$rank> for $crate::cx::$level {
+                type Out = $crate::cx::$level;
+            }
+            // SAFETY: The level is the later of the two.
+            unsafe impl $crate::cx::Join<$crate::cx::$level> for $rank {
+                type Out = $crate::cx::$level;
+            }
+        )*
+    };
+    (@acquires $rank:ident [$($level:ident)*]) => {
+        $(
+            // SAFETY: The set stands before `$level`.
+            unsafe impl $crate::cx::Before<$crate::cx::$level> for $rank {}
+        )*
+    };
+    (@allocates $rank:ident [$($class:ident)*]) => {
+        $(
+            // SAFETY: The set stands before what the class acquires.
+            unsafe impl $crate::cx::MayAlloc<$crate::cx::class::$class> for $rank {}
+        )*
+    };
+    (@join $earlier:ident $later:ident) => {
+        // SAFETY: `$later` is the later of the two.
+        unsafe impl $crate::cx::Join<$later> for $earlier {
+            type Out = $later;
+        }
+        // SAFETY: `$later` is the later of the two.
+        unsafe impl $crate::cx::Join<$earlier> for $later {
+            type Out = $later;
+        }
+    };
+    (@after [$($end:ident)?] $($(#[$doc:meta])* $vis:vis $rank:ident),* $(,)?) => {
+        &[$(<$rank as $crate::cx::Rank>::map,)* $($crate::cx::starts::$end,)?]
+    };
+}

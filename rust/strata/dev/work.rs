@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work items: a function that a worker calls later, with a token of its own.
+//!
+//! The memory is taken when the item is made, so that queueing cannot fail and is allowed
+//! everywhere. A queued item holds its driver's module; the trampoline that lets go of it stands in
+//! `strata.ko`, which drains its queue before it goes: no instruction of a module runs after it is
+//! unloaded.
+//!
+//! C: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h). Docs:
+//! `Documentation/core-api/workqueue.rst`.
+
+use super::Owner;
+use crate::{
+    bindings,
+    cx::{
+        Before,
+        Cx,
+        Level,
+        MayAlloc,
+        MaySleep,
+        Process,
+        Reclaim,
+        Sleep, //
+    },
+    gfp,
+    lockdep, //
+};
+use core::ptr::{
+    self,
+    NonNull, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    types::Opaque, //
+};
+
+/// What a work item does.
+pub trait Item: Send + Sized + 'static {
+    /// Whose code this is.
+    type Owner: Owner;
+
+    /// Called once, by a worker.
+    ///
+    /// # Context
+    ///
+    /// Process context of a kernel thread: may sleep, has no mm.
+    fn run(self, cx: &mut Cx<'_, Process>);
+}
+
+/// The part of an item that is not generic: what the trampoline needs.
+#[repr(C)]
+struct Header {
+    work: Opaque<bindings::work_struct>,
+    /// Frees the item and runs what was in it.
+    run: unsafe fn(NonNull<Header>),
+    owner: *mut bindings::module,
+}
+
+#[repr(C)]
+struct Boxed<I> {
+    header: Header,
+    item: I,
+}
+
+/// A work item that was prepared: queueing it needs no memory and cannot fail.
+///
+/// # Invariants
+///
+/// `header` is initialised.
+#[must_use = "an item does nothing until it is queued"]
+pub struct Prepared<I: Item> {
+    boxed: KBox<Boxed<I>>,
+}
+
+// SAFETY: The header is not used before the item is queued, and `I` is `Send`.
+unsafe impl<I: Item> Send for Prepared<I> {}
+
+impl<I: Item> Prepared<I> {
+    /// Takes the memory for `item`.
+    ///
+    /// # Context
+    ///
+    /// Levels that may allocate with `GFP_KERNEL`, and may sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`gfp::NoMemory`] with the item.
+    pub fn new<L, S>(cx: &mut Cx<'_, L, S>, item: I) -> Result<Self, gfp::NoMemory<I>>
+    where
+        L: MayAlloc<gfp::Kernel>,
+        S: MaySleep,
+    {
+        let header = Header {
+            work: Opaque::uninit(),
+            run: run_boxed::<I>,
+            owner: <I::Owner as Owner>::MODULE.as_ptr(),
+        };
+        match cx.alloc(Boxed { header, item }) {
+            // INVARIANT: All fields but `work` were set; queueing initialises that.
+            Ok(boxed) => Ok(Self { boxed }),
+            Err(gfp::NoMemory { value }) => Err(gfp::NoMemory { value: value.item }),
+        }
+    }
+
+    /// Hands the item to a worker. The module stays until it has run.
+    ///
+    /// # Context
+    ///
+    /// Any. C: `queue_work()`.
+    pub fn queue<L: Level, S: Sleep>(self, _cx: &mut Cx<'_, L, S>) {
+        // The box now belongs to the queue, until `run_boxed()` takes it back.
+        let item = KBox::into_raw(self.boxed);
+        // SAFETY: `item` is valid, and `Header` its first field.
+        unsafe { queue(item.cast()) };
+    }
+}
+
+/// Waits until all items that were queued before have run, those of other drivers too.
+///
+/// An idle queue returns at once, and lockdep would see nothing; so this says itself where it may
+/// be called.
+///
+/// # Context
+///
+/// Anything before [`Reclaim`] that may sleep: items may allocate. C: `flush_workqueue()`.
+pub fn flush<L, S>(_cx: &mut Cx<'_, L, S>)
+where
+    L: Before<Reclaim>,
+    S: MaySleep,
+{
+    lockdep::might_alloc_kernel();
+    // SAFETY: The queue lives for as long as `strata.ko`, whose code this is.
+    unsafe { bindings::__flush_workqueue(QUEUE.load(Relaxed)) };
+}
+
+/// Queues an item whose module the caller belongs to.
+///
+/// # Safety
+///
+/// `header` must point to the start of an initialised `Boxed` that the queue may keep.
+#[inline(never)]
+unsafe fn queue(header: *mut Header) {
+    // SAFETY: Valid by the caller's promise. The caller's own code is part of the module, so that
+    // is alive and another reference may be taken.
+    unsafe { bindings::__module_get((*header).owner) };
+    // SAFETY: Valid by the caller's promise.
+    let work = unsafe { (*header).work.get() };
+    // SAFETY: `work` is pinned, as the box is not moved, and not queued yet.
+    unsafe { bindings::init_work(work, Some(trampoline)) };
+    // SAFETY: The queue lives for as long as `strata.ko`, whose code this is.
+    unsafe {
+        bindings::queue_work_on(
+            bindings::wq_misc_consts_WORK_CPU_UNBOUND as i32,
+            QUEUE.load(Relaxed),
+            work,
+        )
+    };
+}
+
+/// Runs an item and lets go of its module.
+///
+/// # Safety
+///
+/// `work` must be that of a `Header` that was queued.
+unsafe extern "C" fn trampoline(work: *mut bindings::work_struct) {
+    let work = work.cast::<Opaque<bindings::work_struct>>();
+    // SAFETY: Only works of a `Header` are queued with this function.
+    let header = unsafe { kernel::container_of!(work, Header, work) };
+    // SAFETY: The header is valid until `run` frees it.
+    let (run, owner) = unsafe { ((*header).run, (*header).owner) };
+    if let Some(header) = NonNull::new(header) {
+        // SAFETY: The item is not queued any more, and nobody else has it.
+        unsafe { run(header) };
+    }
+    // SAFETY: The reference was taken when the item was queued. No code of the module follows.
+    unsafe { bindings::module_put(owner) };
+}
+
+/// Takes the box back, and runs its item.
+///
+/// # Safety
+///
+/// `header` must be that of a `Boxed<I>` which the queue has let go of.
+unsafe fn run_boxed<I: Item>(header: NonNull<Header>) {
+    // SAFETY: It came from a box of this type, by the caller's promise.
+    let boxed = unsafe { KBox::from_raw(header.cast::<Boxed<I>>().as_ptr()) };
+    let Boxed { item, .. } = KBox::into_inner(boxed);
+    lockdep::assert_process();
+    // SAFETY: A worker runs its items in process context, with nothing held.
+    let mut cx = unsafe { Cx::assume() };
+    item.run(&mut cx);
+}
+
+/// The queue of all items, while `strata.ko` is loaded.
+static QUEUE: Atomic<*mut bindings::workqueue_struct> = Atomic::new(ptr::null_mut());
+
+/// Keeps the queue. Drains it when dropped.
+pub(crate) struct Works(());
+
+impl Works {
+    /// Creates the queue.
+    pub(crate) fn start() -> Result<Self> {
+        // SAFETY: The name is a format without arguments.
+        let queue = unsafe {
+            bindings::alloc_workqueue_noprof(
+                c"strata".as_char_ptr(),
+                bindings::wq_flags_WQ_UNBOUND,
+                0,
+            )
+        };
+        if queue.is_null() {
+            return Err(ENOMEM);
+        }
+        QUEUE.store(queue, Relaxed);
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Works {
+    fn drop(&mut self) {
+        // SAFETY: Users of the crate are unloaded before it, so nothing is queued any more; this
+        // waits for the trampolines that still run.
+        unsafe { bindings::destroy_workqueue(QUEUE.load(Relaxed)) };
+    }
+}
+
+#[kunit_tests(strata_work)]
+mod tests {
+    use super::*;
+    use kernel::sync::Arc;
+
+    /// The library itself owns the items of these tests.
+    struct Here;
+
+    // SAFETY: `THIS_MODULE` is `strata.ko`, whose code this is.
+    unsafe impl Owner for Here {
+        const MODULE: &'static ThisModule = &crate::THIS_MODULE;
+    }
+
+    struct Add(Arc<Atomic<i32>>, i32);
+
+    impl Item for Add {
+        type Owner = Here;
+
+        fn run(self, _cx: &mut Cx<'_, Process>) {
+            self.0.fetch_add(self.1, Relaxed);
+        }
+    }
+
+    fn process<R>(f: impl FnOnce(&mut Cx<'_, Process>) -> R) -> R {
+        lockdep::assert_process();
+        // SAFETY: KUnit runs its cases in a kthread that holds nothing.
+        f(&mut unsafe { Cx::assume() })
+    }
+
+    #[test]
+    fn queued_items_have_run_after_a_flush() -> Result {
+        process(|cx| {
+            let sum = gfp::kernel(cx).arc(Atomic::new(0))?;
+            for n in 1..=10 {
+                let item = Prepared::new(cx, Add(sum.clone(), n))?;
+                // From where nothing may be allocated: the memory is there already.
+                cx.signalling(|cx| cx.atomic(|cx| item.queue(cx)));
+            }
+            flush(cx);
+            assert_eq!(sum.load(Relaxed), 55);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn an_item_that_is_never_queued_is_freed() -> Result {
+        process(|cx| {
+            let sum = gfp::kernel(cx).arc(Atomic::new(0))?;
+            drop(Prepared::new(cx, Add(sum.clone(), 1))?);
+            // Ours is the only reference again.
+            assert!(Arc::into_unique_or_drop(sum).is_some());
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Strata: the memory-management floor that Rust drivers stand on.
+//!
+//! The kernel has one order in which memory management may nest, primed into lockdep at every boot
+//! (`dma_resv_lockdep()` in `drivers/dma-buf/dma-resv.c`):
+//!
+//! ```text
+//! mmap_lock > dma_resv > fs_reclaim > i_mmap > mmu_notifier invalidate > dma_fence (wait)
+//! ```
+//!
+//! This crate says it once, as types ([`cx`]), and writes everything else against it: a call that
+//! would invert the order does not compile. On a kernel with lockdep the same contexts are also
+//! annotated, so that code which bypasses the types is reported at its first run.
+//!
+//! A floor imports only from the floors before it:
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | 1 | [`cx`]: the order and its tokens; `lockdep`: annotations |
+//! | 2 | [`scope`]: ways into a narrower context |
+//! | 3 | [`gfp`]: allocation under a token; [`sync`]: ranked locks |
+//! | 4 | [`page`]: memory in pages, for user space to map |
+//! | 5 | [`dev`]: entry points that hand out tokens and own their module |
+
+// `rustdoc --test` does not heed the crate attributes that Kbuild passes to rustc.
+#![cfg_attr(
+    doctest,
+    no_std,
+    feature(arbitrary_self_types, asm_goto, generic_arg_infer, used_with_arg)
+)]
+
+use kernel::prelude::*;
+
+mod bindings;
+pub mod cx;
+pub mod dev;
+pub mod gfp;
+mod lockdep;
+pub mod page;
+pub mod prelude;
+pub mod scope;
+pub mod sync;
+
+pub use strata_plan as plan;
+
+#[doc(hidden)]
+pub use kernel as __kernel;
+#[doc(hidden)]
+pub use pin_init as __pin_init;
+
+module! {
+    type: Strata,
+    name: "strata",
+    authors: ["The Strata developers"],
+    description: "Memory-management floor for Rust drivers",
+    license: "GPL",
+}
+
+/// What `strata.ko` holds for all its users while it is loaded.
+struct Strata {
+    /// Drained when the module goes, so that no trampoline of ours still runs after it.
+    _works: dev::work::Works,
+}
+
+impl kernel::Module for Strata {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self {
+            _works: dev::work::Works::start()?,
+        })
+    }
+}
