@@ -76,7 +76,7 @@ int strata_helper_in_notifier(void (*callback)(void *), void *arg);
 
 /* page.c */
 u32 strata_helper_crc32c_page(u32 crc, struct page *page, size_t offset, size_t length);
-bool strata_helper_fatal_signal_pending_current(void);
+bool strata_helper_give_way(void);
 
 /* work.c */
 void strata_helper_init_work(struct work_struct *work, void (*run)(struct work_struct *work));

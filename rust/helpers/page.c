@@ -17,11 +17,12 @@ u32 strata_helper_crc32c_page(u32 crc, struct page *page, size_t offset, size_t 
 
 	crc = crc32c(crc, address + offset, length);
 	kunmap_local(address);
-	cond_resched();
 	return crc;
 }
 
-bool strata_helper_fatal_signal_pending_current(void)
+/* For long loops: lets others run, and tells whether the task is being killed. */
+bool strata_helper_give_way(void)
 {
+	cond_resched();
 	return fatal_signal_pending(current);
 }

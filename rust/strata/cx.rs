@@ -23,16 +23,16 @@
 //! | [`ResvHeld`] | a reservation lock's holder | `dma_resv_lock`, `ww_acquire_init` |
 //! | [`Reclaim`] | shrinker callbacks | an allocation with `GFP_KERNEL` |
 //! | [`NoFs`] | a `memalloc_nofs` scope | (nothing) |
-//! | [`ReclaimLock`] | locks that a shrinker takes | those locks |
 //! | [`NoIo`] | a `memalloc_noio` scope | an allocation with `GFP_NOFS` |
-//! | [`Notifier`] | `invalidate` callbacks | an allocation with `GFP_NOIO`, a notifier's removal |
+//! | [`ReclaimLock`] | locks that a shrinker takes | those locks |
+//! | [`Notifier`] | `invalidate` callbacks | what unmaps or migrates pages, a notifier's removal |
 //! | [`NotifierLock`] | locks that such a callback takes | those locks |
 //! | [`FenceWait`] | (nothing) | waiting for a dma-fence |
 //! | [`Signalling`] | dma-fence signalling sections | (nothing: it is a trylock) |
 //! | [`SignalLock`] | locks taken in such a section | those locks |
 //!
-//! A context at one level may acquire only later ones. `GFP_NOWAIT` and `GFP_ATOMIC` acquire
-//! nothing. Drivers put ranks of their own between two levels with [`ranks!`](crate::ranks).
+//! A context at one level may acquire only later ones. `GFP_NOIO` acquires [`ReclaimLock`] and all
+//! that comes after it: every reclaim calls shrinkers. `GFP_NOWAIT` and `GFP_ATOMIC` acquire nothing. Drivers put ranks of their own between two levels with [`ranks!`](crate::ranks).
 //!
 //! # Examples
 //!
@@ -84,7 +84,10 @@ pub use self::order::{
     Signalling, //
 };
 
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::types::NotThreadSafe;
 
 mod private {
@@ -151,6 +154,21 @@ impl<L: Level, S: Sleep> Cx<'_, L, S> {
             _place: PhantomData,
             _task: NotThreadSafe,
         }
+    }
+
+    /// As [`assume`](Self::assume), but already borrowed.
+    ///
+    /// For an entry point whose callee returns something that may go on using the token.
+    ///
+    /// # Safety
+    ///
+    /// That of [`assume`](Self::assume), and no other token of the task may be used while the
+    /// borrow lives.
+    #[inline(always)]
+    pub(crate) unsafe fn assume_borrowed<'b>() -> &'b mut Self {
+        // INVARIANT: The caller promises just that.
+        // SAFETY: It has no size, so that there is nothing to point to.
+        unsafe { NonNull::<Self>::dangling().as_mut() }
     }
 
     /// Lends a token at `M` to `f`.

@@ -134,10 +134,13 @@ classes! {
     kernel: Kernel;
     /// `GFP_NOFS`. Levels before [`NoIo`](cx::NoIo) that may sleep.
     ///
+    /// It still calls shrinkers, so not under a lock that one takes. Lockdep does not see that:
+    /// it checks `fs_reclaim` for `GFP_KERNEL` alone.
+    ///
     /// Inside of real reclaim every allocation may use the last reserves (`PF_MEMALLOC`), whatever
     /// its class: allocate in a shrinker only what is bounded and freed soon.
     nofs: NoFs;
-    /// `GFP_NOIO`. Levels before [`Notifier`](cx::Notifier) that may sleep.
+    /// `GFP_NOIO`. Levels up to [`NoIo`](cx::NoIo) that may sleep. As [`nofs()`].
     noio: NoIo;
 }
 
@@ -173,9 +176,9 @@ macro_rules! strongest {
 
 strongest! {
     Kernel: Process, MmapHeld, ResvHeld;
-    NoFs: Reclaim, NoFs, ReclaimLock;
+    NoFs: Reclaim, NoFs;
     NoIo: NoIo;
-    NoWait: Notifier, NotifierLock, Signalling, SignalLock;
+    NoWait: ReclaimLock, Notifier, NotifierLock, Signalling, SignalLock;
 }
 
 /// The strongest class that the level allows to a task that may sleep.

@@ -63,6 +63,11 @@ struct Strata {
     _works: dev::work::Works,
 }
 
+// SAFETY: It is the module of this crate, which the type is part of.
+unsafe impl dev::Owner for Strata {
+    const MODULE: &'static ThisModule = this_module!(Strata);
+}
+
 impl kernel::Module for Strata {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self {

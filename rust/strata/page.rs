@@ -88,9 +88,7 @@ impl Pages {
         }
         let mut pages = gfp::kernel(cx).large_vec(count)?;
         for _ in 0..count {
-            if fatal_signal_pending() {
-                return Err(EINTR);
-            }
+            give_way()?;
             let page = Page::alloc_page(GFP_KERNEL_ACCOUNT | __GFP_HIGHMEM | __GFP_ZERO)?;
             // The room was allocated above.
             pages.push_within_capacity(page).map_err(|_| ENOMEM)?;
@@ -116,7 +114,8 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the range is empty or does not lie inside.
+    /// `EINVAL` if the range is empty or does not lie inside; `EINTR` when the task was killed
+    /// meanwhile.
     pub fn crc32c<L: Level, S: MaySleep>(
         &self,
         _cx: &mut Cx<'_, L, S>,
@@ -128,6 +127,7 @@ impl Pages {
         for part in window.blocks(PAGE_SHIFT as u32) {
             let page = self.pages.get(part.block as usize).ok_or(EINVAL)?;
             let (offset, length) = (part.offset as usize, part.length as usize);
+            give_way()?;
             // SAFETY: The page is one of ours, and the part lies within it.
             crc = unsafe { bindings::crc32c_page(crc, page.as_ptr(), offset, length) };
         }
@@ -143,8 +143,9 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a private mapping or one of another size; what inserting a page returned: the
-    /// caller's `mmap` fails then, and the core unmaps what was inserted.
+    /// `EINVAL` for a private mapping or one of another size; `EINTR` when the task was killed
+    /// meanwhile; what inserting a page returned. The caller's `mmap` fails then, and the core unmaps
+    /// what was inserted.
     pub fn map<S: MaySleep>(&self, _cx: &mut Cx<'_, MmapHeld, S>, vma: &VmaNew) -> Result {
         let size = vma.end() - vma.start();
         if size != self.size() || vma.flags() & flags::SHARED == 0 {
@@ -153,14 +154,18 @@ impl Pages {
         vma.set_dontexpand();
         let mixed = vma.set_mixedmap();
         for (index, page) in self.pages.iter().enumerate() {
+            give_way()?;
             mixed.vm_insert_page(vma.start() + (index << PAGE_SHIFT), page)?;
         }
         Ok(())
     }
 }
 
-/// Whether the running task is being killed.
-fn fatal_signal_pending() -> bool {
-    // SAFETY: Looks at the running task alone.
-    unsafe { bindings::fatal_signal_pending_current() }
+/// Lets others run, in a loop that may be long; `EINTR` if the task is being killed.
+fn give_way() -> Result {
+    // SAFETY: Only called where the task may sleep, by the tokens of the callers.
+    if unsafe { bindings::give_way() } {
+        return Err(EINTR);
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@
 //!
 //! | alias | may be taken in | may not be held over |
 //! |---|---|---|
-//! | [`ReclaimMutex`] | shrinkers, and all before | `GFP_KERNEL`, the mmap and reservation locks |
+//! | [`ReclaimMutex`] | shrinkers, and all before | any allocation that reclaims, the mmap and reservation locks |
 //! | [`NotifierMutex`] | mmu notifiers, and all before | any allocation that reclaims |
 //! | [`SignalMutex`] | signalling sections, and all before | that, and the wait for a fence |
 //!
@@ -58,7 +58,7 @@ mod tests {
     };
 
     crate::ranks! {
-        after Reclaim:
+        after NoIo:
         First,
         Second,
     }

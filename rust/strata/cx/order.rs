@@ -25,7 +25,7 @@ pub unsafe trait Level {
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` context may not acquire `{B}`",
     label = "would invert the order",
-    note = "the order is: Process > MmapHeld > ResvHeld > Reclaim > NoFs > ReclaimLock > NoIo > Notifier > NotifierLock > FenceWait, and nothing but SignalLock may follow Signalling",
+    note = "the order is: Process > MmapHeld > ResvHeld > Reclaim > NoFs > NoIo > ReclaimLock > Notifier > NotifierLock > FenceWait, and nothing but SignalLock may follow Signalling",
     note = "at run time: `WARNING: possible circular locking dependency detected`, or `possible recursive locking detected` for a level taken twice",
     note = "take it before this context is entered, use `try_lock`, or hand the work to a work item"
 )]
@@ -57,8 +57,8 @@ pub unsafe trait Join<B: Level>: Level {
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` context may not allocate with class `{C}`",
     label = "this allocation may enter a level that the context already stands at or behind",
-    note = "`Kernel` acquires fs_reclaim (levels before Reclaim may), `NoFs` acquires io reclaim (levels before NoIo may), `NoIo` acquires mmu_notifier (levels before Notifier may)",
-    note = "at run time: lockdep reports fs_reclaim or mmu_notifier_invalidate_range_start, `possible recursive locking` in a shrinker or notifier and `possible circular locking dependency` elsewhere",
+    note = "`Kernel` acquires fs_reclaim: levels before Reclaim may. `NoFs` and `NoIo` still call shrinkers and mmu notifiers: levels before NoIo or NoIo itself may, nobody who holds a lock that a shrinker takes",
+    note = "at run time: lockdep reports fs_reclaim (for `Kernel`) or mmu_notifier_invalidate_range_start; `NoFs` under a lock that a shrinker takes is a hang that nothing reports",
     note = "allocate before this context is entered and pass the memory in, or use `gfp::nowait`"
 )]
 pub unsafe trait MayAlloc<C: class::Class>: Level {}
@@ -89,10 +89,11 @@ levels! {
     Reclaim,
     /// A `memalloc_nofs` scope: what runs in it must be safe inside of file system reclaim.
     NoFs,
-    /// A lock is held that a shrinker takes.
-    ReclaimLock,
     /// A `memalloc_noio` scope: what runs in it must be safe on the way of reclaim's own IO.
     NoIo,
+    /// A lock is held that a shrinker takes. Reclaim of every kind calls shrinkers, that of
+    /// `GFP_NOFS` and `GFP_NOIO` too: nothing that reclaims is allocated here.
+    ReclaimLock,
     /// Inside an mmu notifier's `invalidate` callback.
     Notifier,
     /// A lock is held that such a callback takes.
@@ -123,8 +124,8 @@ follows!(
     ResvHeld,
     Reclaim,
     NoFs,
-    ReclaimLock,
     NoIo,
+    ReclaimLock,
     Notifier,
     NotifierLock,
     FenceWait
@@ -148,8 +149,8 @@ signals!(
     ResvHeld,
     Reclaim,
     NoFs,
-    ReclaimLock,
     NoIo,
+    ReclaimLock,
     Notifier,
     NotifierLock,
     // A section inside of a section is a no-op (`dma_fence_begin_signalling()`).
@@ -184,8 +185,8 @@ joins!(
     ResvHeld,
     Reclaim,
     NoFs,
-    ReclaimLock,
     NoIo,
+    ReclaimLock,
     Notifier,
     NotifierLock,
     Signalling,
@@ -204,6 +205,6 @@ macro_rules! allocates {
 
 allocates! {
     Kernel: Process, MmapHeld, ResvHeld;
-    NoFs: Process, MmapHeld, ResvHeld, Reclaim, NoFs, ReclaimLock;
-    NoIo: Process, MmapHeld, ResvHeld, Reclaim, NoFs, ReclaimLock, NoIo;
+    NoFs: Process, MmapHeld, ResvHeld, Reclaim, NoFs;
+    NoIo: Process, MmapHeld, ResvHeld, Reclaim, NoFs, NoIo;
 }

@@ -140,8 +140,7 @@ rank!(SignalLock, Signalling, signal_lock);
 /// `after LEVEL: A, B, C` puts `A`, `B` and `C`, in this order, directly after `LEVEL` and before
 /// the next one: a lock of rank `B` may be taken while one of rank `A` is held, and not the other
 /// way round. Ranks of different sets do not nest. `LEVEL` is one of `Process`, `MmapHeld`,
-/// `ResvHeld`, `Reclaim`, `NoFs`, `ReclaimLock`, `NoIo`, `Notifier`, `NotifierLock`, `Signalling` and
-/// `SignalLock`.
+/// `ResvHeld`, `NoIo`, `ReclaimLock`, `Notifier`, `NotifierLock`, `Signalling` and `SignalLock`.
 ///
 /// # Examples
 ///
@@ -171,66 +170,60 @@ macro_rules! ranks {
     (after Process: $($ranks:tt)*) => {
         $crate::ranks!(@set Process MmapHeld [] []
             [Process]
-            [MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock]
+            [MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
     };
     (after MmapHeld: $($ranks:tt)*) => {
         $crate::ranks!(@set MmapHeld MmapHeld [] []
             [Process MmapHeld]
-            [ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock]
+            [ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
     };
     (after ResvHeld: $($ranks:tt)*) => {
         $crate::ranks!(@set ResvHeld ResvHeld [] []
             [Process MmapHeld ResvHeld]
-            [Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock]
+            [Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
     };
     (after Reclaim: $($ranks:tt)*) => {
-        $crate::ranks!(@set Reclaim Reclaim [] [reclaim_lock]
-            [Process MmapHeld ResvHeld Reclaim]
-            [NoFs ReclaimLock NoIo Notifier NotifierLock]
-            [Signalling SignalLock] [FenceWait] [NoFs NoIo] [] $($ranks)*);
+        ::core::compile_error!("locks that are taken in reclaim stand after `NoIo`: no scope lets their holders reclaim");
     };
     (after NoFs: $($ranks:tt)*) => {
+        ::core::compile_error!("locks that are taken in reclaim stand after `NoIo`: no scope lets their holders reclaim");
+    };
+    (after NoIo: $($ranks:tt)*) => {
         $crate::ranks!(@set Reclaim Reclaim [] [reclaim_lock]
-            [Process MmapHeld ResvHeld Reclaim NoFs]
-            [ReclaimLock NoIo Notifier NotifierLock]
-            [Signalling SignalLock] [FenceWait] [NoFs NoIo] [] $($ranks)*);
+            [Process MmapHeld ResvHeld Reclaim NoFs NoIo]
+            [ReclaimLock Notifier NotifierLock]
+            [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
     (after ReclaimLock: $($ranks:tt)*) => {
         $crate::ranks!(@set Reclaim Reclaim [$crate::cx::ReclaimLock] []
-            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock]
-            [NoIo Notifier NotifierLock]
-            [Signalling SignalLock] [FenceWait] [NoFs NoIo] [] $($ranks)*);
-    };
-    (after NoIo: $($ranks:tt)*) => {
-        $crate::ranks!(@set Reclaim Reclaim [$crate::cx::ReclaimLock] []
-            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo]
+            [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock]
             [Notifier NotifierLock]
-            [Signalling SignalLock] [FenceWait] [NoIo] [] $($ranks)*);
+            [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
     (after Notifier: $($ranks:tt)*) => {
         $crate::ranks!(@set Notifier Notifier [] [notifier_lock]
-            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier]
+            [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier]
             [NotifierLock]
             [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
     (after NotifierLock: $($ranks:tt)*) => {
         $crate::ranks!(@set Notifier Notifier [$crate::cx::NotifierLock] []
-            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock]
+            [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             []
             [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
     (after Signalling: $($ranks:tt)*) => {
         $crate::ranks!(@set Signalling Signalling [] [signal_lock]
-            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock Signalling]
+            [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock Signalling]
             []
             [SignalLock] [] [] [] $($ranks)*);
     };
     (after SignalLock: $($ranks:tt)*) => {
         $crate::ranks!(@set Signalling Signalling [$crate::cx::SignalLock] []
-            [Process MmapHeld ResvHeld Reclaim NoFs ReclaimLock NoIo Notifier NotifierLock Signalling
+            [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock Signalling
              SignalLock]
             []
             [] [] [] [] $($ranks)*);
@@ -274,6 +267,7 @@ macro_rules! ranks {
         $crate::ranks!(@later $rank $signal);
         $crate::ranks!(@acquires $rank $wait);
         $crate::ranks!(@allocates $rank $classes);
+        $crate::ranks!(@strongest $rank $classes);
         $(
             // SAFETY: `$done` stands before it in the set.
             unsafe impl $crate::cx::Before<$rank> for $done {}
@@ -322,6 +316,16 @@ macro_rules! ranks {
             // SAFETY: The set stands before what the class acquires.
             unsafe impl $crate::cx::MayAlloc<$crate::cx::class::$class> for $rank {}
         )*
+    };
+    (@strongest $rank:ident []) => {
+        impl $crate::gfp::Strongest for $rank {
+            type Class = $crate::gfp::NoWait;
+        }
+    };
+    (@strongest $rank:ident [$first:ident $($weaker:ident)*]) => {
+        impl $crate::gfp::Strongest for $rank {
+            type Class = $crate::gfp::$first;
+        }
     };
     (@join $earlier:ident $later:ident) => {
         // SAFETY: `$later` is the later of the two.

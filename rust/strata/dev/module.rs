@@ -43,17 +43,12 @@ pub trait Module: Sized + Send + Sync + 'static {
 /// Calls [`Module::init`] with a token. Used by [`module_entry!`](crate::module_entry).
 #[doc(hidden)]
 pub fn enter<M: Module>() -> impl PinInit<M, Error> {
-    let init = |slot: *mut M| {
+    pin_init::pin_init_scope(|| {
         lockdep::assert_process();
-        // SAFETY: A module is loaded in process context with nothing held, which was just checked.
-        let mut cx = unsafe { Cx::assume() };
-        let init = M::init(&mut cx)?;
-        // SAFETY: `slot` is valid and pinned by the contract of `pin_init_from_closure`, and if
-        // this fails, that is passed on.
-        unsafe { init.__pinned_init(slot) }
-    };
-    // SAFETY: The closure initialises the slot, or leaves it alone and fails.
-    unsafe { pin_init::pin_init_from_closure(init) }
+        // SAFETY: A module is loaded in process context with nothing held, which was just checked,
+        // and the initialiser that may keep the token runs as a part of that.
+        M::init(unsafe { Cx::assume_borrowed() })
+    })
 }
 
 /// Makes a type the entry of its module: what `kernel::module!` names as `type`.
@@ -71,9 +66,29 @@ macro_rules! module_entry {
             }
         }
 
-        // SAFETY: `THIS_MODULE` is that of the crate, which the type is part of.
+        // SAFETY: It is the module of the crate, which the type is part of.
         unsafe impl $crate::dev::Owner for $module {
-            const MODULE: &'static $crate::__kernel::ThisModule = &THIS_MODULE;
+            const MODULE: &'static $crate::__kernel::ThisModule = $crate::this_module!($module);
         }
+    };
+}
+
+/// The module that `kernel::module!` was told is of a type.
+#[cfg(not(strata_this_module_is_associated))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! this_module {
+    ($module:ty) => {
+        &THIS_MODULE
+    };
+}
+
+/// The module that `kernel::module!` was told is of a type.
+#[cfg(strata_this_module_is_associated)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! this_module {
+    ($module:ty) => {
+        &<$module as $crate::__kernel::ModuleMetadata>::THIS_MODULE
     };
 }

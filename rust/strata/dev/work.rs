@@ -234,18 +234,10 @@ mod tests {
     use super::*;
     use kernel::sync::Arc;
 
-    /// The library itself owns the items of these tests.
-    struct Here;
-
-    // SAFETY: `THIS_MODULE` is `strata.ko`, whose code this is.
-    unsafe impl Owner for Here {
-        const MODULE: &'static ThisModule = &crate::THIS_MODULE;
-    }
-
     struct Add(Arc<Atomic<i32>>, i32);
 
     impl Item for Add {
-        type Owner = Here;
+        type Owner = crate::Strata;
 
         fn run(self, _cx: &mut Cx<'_, Process>) {
             self.0.fetch_add(self.1, Relaxed);
