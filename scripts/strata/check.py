@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`make check`: every test there is, and one line at the end that counts them.
+
+Builds go first, one after the other, since each uses all processors. Then what
+runs in VMs and what runs on the host share two lanes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from . import corpus, kernels, kunit, modules, objects, quality, rules, say, selftests, ui
+from .outcome import Outcome, tally
+
+LANES = 2
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of the check: what it is called, what it does, and where a reader finds more."""
+
+    name: str
+    run: Callable[[], list[Outcome]]
+    more: str = ""
+
+
+def _guarded(part: Part) -> tuple[Part, list[Outcome], float]:
+    """Runs a part. That it could not be run is a failure of it, not of the others."""
+    began = time.monotonic()
+    try:
+        found = part.run()
+        if not found:
+            found = [Outcome(part.name, False, "it ran no test")]
+    except say.Refusal as refusal:
+        found = [Outcome(part.name, False, str(refusal), getattr(refusal, "log", None))]
+    except Exception:  # noqa: BLE001 - the others are to run, and this is to be seen
+        found = [Outcome(part.name, False, traceback.format_exc())]
+    return part, found, time.monotonic() - began
+
+
+def _show(part: Part, found: list[Outcome], elapsed: float) -> None:
+    say.line(f"{part.name}: {tally(found)} ({say.span(elapsed)})")
+    for outcome in found:
+        if outcome.skipped or not outcome.passed:
+            say.line(f"  {outcome.line()}")
+            if not outcome.passed:
+                more = [str(outcome.log)] if outcome.log else []
+                more += [part.more] if part.more else []
+                if more:
+                    say.line(f"       read: {', '.join(more)}")
+
+
+def _run(parts: list[Part], lanes: int) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with ThreadPoolExecutor(lanes) as pool:
+        for part, found, elapsed in pool.map(_guarded, parts):
+            _show(part, found, elapsed)
+            outcomes += found
+    return outcomes
+
+
+def _finish(outcomes: list[Outcome], began: float) -> int:
+    failed = [outcome for outcome in outcomes if not outcome.passed and not outcome.skipped]
+    if failed:
+        say.line("\nFailed:")
+        for outcome in failed:
+            say.line(f"  {outcome.name}" + (f"  ({outcome.log})" if outcome.log else ""))
+    say.line(f"\nAll of it took {say.span(time.monotonic() - began)}.")
+    say.line(tally(outcomes))
+    return 1 if failed else 0
+
+
+def _builds(parts: list[Part], only: str | None) -> list[Part]:
+    return [part for part in parts if only is None or only in part.name]
+
+
+def _parser(verb: str, text: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"scripts/run {verb}", description=text)
+    parser.add_argument("--only", metavar="TEXT", help="only the parts whose name contains TEXT (for developers)")
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """check: every test there is. Ends with `N passed, N failed`."""
+    only = _parser("check", main.__doc__).parse_args(arguments).only
+    began = time.monotonic()
+    stock, debug, following = kernels.get("stock"), kernels.get("debug"), kernels.get("next")
+    say.line(f"Checking on {stock.describe()}\n            {debug.describe()}\n            {following.describe()}\n")
+
+    builds = [
+        Part("config", lambda: config(debug), "scripts/config/required.txt"),
+        Part("build", lambda: build(stock, debug), "Documentation/building.rst"),
+        Part("build-next", lambda: build_next(following), "Documentation/building.rst"),
+        Part("style", lambda: [*quality.formatting(), *quality.checkpatch(),
+                               *quality.lints(stock), *quality.lints(debug)], "CONTRIBUTING in README.md"),
+        Part("doc", lambda: quality.documentation(stock), "make doc"),
+    ]
+    runs = [
+        Part("corpus", lambda: corpus.run(debug), "Documentation/rules.rst, tests/lockdep/cases.toml"),
+        Part("kselftest-debug", lambda: selftests.run(debug), "tools/testing/selftests/strata"),
+        Part("kselftest-stock", lambda: selftests.run(stock), "tools/testing/selftests/strata"),
+        Part("kunit", lambda: kunit.run(debug), "rust/strata"),
+        Part("ui", lambda: ui.run(stock), "tests/ui, Documentation/rules.rst"),
+        Part("host", quality.host_tests, "rust/plan"),
+        Part("scripts", quality.script_tests, "scripts/tests"),
+        Part("rules", rules.check, "tests/rules.toml"),
+        Part("zero-cost", lambda: objects.check(stock, modules.out(stock)), "tests/zero_cost.rs"),
+    ]
+    outcomes = _run(_builds(builds, only), 1)
+    outcomes += _run(_builds(runs, only), LANES)
+    return _finish(outcomes, began)
+
+
+def config(kernel: kernels.Kernel) -> list[Outcome]:
+    """The checking kernel has its checkers: without them violations pass in silence."""
+    lacking = kernels.missing(kernel.config_text)
+    return [Outcome(f"config/{kernel.name}", not lacking, f"lacks {', '.join(lacking)}" if lacking else "")]
+
+
+def build(*targets: kernels.Kernel) -> list[Outcome]:
+    """The modules for the kernels that tests run on, with all that the tests load."""
+    for kernel in targets:
+        modules.build(kernel, extra=modules.tests(kernel))
+        modules.corpus(kernel)
+    return [Outcome(f"build/{kernel.name}", True) for kernel in targets]
+
+
+def build_next(kernel: kernels.Kernel) -> list[Outcome]:
+    """Our modules against the kernel after this one: what breaks next is found early."""
+    modules.build(kernel, extra=["STRATA_TESTS=y"])
+    return [Outcome("build/next", True)]
+
+
+def main_next(arguments: Sequence[str]) -> int:
+    """check-next: builds and boots the next kernel, and runs kselftests, KUnit and corpus there."""
+    only = _parser("check-next", main_next.__doc__).parse_args(arguments).only
+    began = time.monotonic()
+    following = kernels.get("next", boot=True)
+    say.line(f"Checking on {following.describe()}\n")
+    outcomes = _run(_builds([Part("config", lambda: config(following)), Part("build", lambda: build(following))], only), 1)
+    outcomes += _run(_builds([
+        Part("corpus", lambda: corpus.run(following), "tests/lockdep/cases.toml"),
+        Part("kselftest", lambda: selftests.run(following), "tools/testing/selftests/strata"),
+        Part("kunit", lambda: kunit.run(following), "rust/strata"),
+    ], only), LANES)
+    return _finish(outcomes, began)
+
+
+def main_soak(arguments: Sequence[str]) -> int:
+    """soak: what takes longer than check may: the selftests and the pure crate, at length."""
+    only = _parser("soak", main_soak.__doc__).parse_args(arguments).only
+    began = time.monotonic()
+    stock, debug = kernels.get("stock"), kernels.get("debug")
+    os.environ["PROPTEST_CASES"] = "200000"
+    outcomes = _run(_builds([Part("build", lambda: build(stock, debug))], only), 1)
+    outcomes += _run(_builds([
+        Part("kselftest-stock", lambda: selftests.run(stock, soak=True)),
+        Part("kselftest-debug", lambda: selftests.run(debug, soak=True)),
+        Part("host", quality.host_tests),
+    ], only), LANES)
+    return _finish(outcomes, began)

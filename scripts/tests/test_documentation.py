@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the documentation quotes is what is compiled, and what it links to is there."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unittest
+from pathlib import Path
+
+from strata import paths, verbs
+
+PAGES = [paths.TOP / "README.md", *sorted((paths.TOP / "Documentation").rglob("*.rst"))]
+_LINK = {".md": re.compile(r"\]\((?!https?:)([^)#]+)\)"), ".rst": re.compile(r"<(?!https?:)([^<>\s]+\.rst)>`_")}
+_VERB = re.compile(r"\bscripts/run ([a-z][a-z-]*)")
+_TARGET = re.compile(r"(?:`|^\s+(?:sudo )?)make ([a-z][a-z_ -]*)", re.M)
+
+
+def squeezed(text: str) -> str:
+    """Without the promises of tests/ui, blank lines and indentation."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//~"))
+
+
+def program(name: str) -> str:
+    return (paths.TOP / "tests" / "ui" / f"{name}.rs").read_text()
+
+
+class Quotes(unittest.TestCase):
+    def test_the_readme_shows_what_is_compiled(self) -> None:
+        quoted = re.findall(r"```rust\n(.*?)```", PAGES[0].read_text(), re.S)
+        compiled = program("readme_excerpt").split("// ---\n")[1]
+        self.assertEqual([squeezed(compiled)], [squeezed(text) for text in quoted])
+
+    def test_the_readme_shows_what_rustc_says(self) -> None:
+        said = PAGES[0].read_text()
+        for promise in re.findall(r"//~\S* (?:ERROR E0277:|NOTE) (.*)", program("readme_excerpt")):
+            self.assertIn(promise, said)
+
+    def test_the_line_of_the_error_is_the_one_that_is_shown(self) -> None:
+        number, shown = re.search(r"readme_excerpt\.rs:(\d+):\d+\n.*\n\d+ +\| (.*)\n", PAGES[0].read_text()).groups()
+        self.assertEqual(program("readme_excerpt").splitlines()[int(number) - 1], shown)
+
+    def test_the_page_on_drivers_shows_what_is_compiled(self) -> None:
+        page = (paths.TOP / "Documentation" / "driver.rst").read_text().expandtabs()
+        blocks = re.findall(r"^\.\. code-block:: rust\n\n((?: +.*\n|\n)+)", page, re.M)
+        compiled = squeezed(program("ok_documented_driver"))
+        self.assertGreater(len(blocks), 5)
+        for block in blocks:
+            self.assertIn(squeezed(textwrap.dedent(block)), compiled)
+
+
+class Links(unittest.TestCase):
+    def test_files_that_are_linked_to_exist(self) -> None:
+        for page in PAGES:
+            for target in _LINK[page.suffix].findall(page.read_text()):
+                self.assertTrue((page.parent / target).exists(), f"{page.name} links to {target}")
+
+    def test_pages_are_listed(self) -> None:
+        index = paths.TOP / "Documentation" / "index.rst"
+        listed = re.findall(r"^   ([\w/]+)$", index.read_text(), re.M)
+        pages = {str(page.relative_to(index.parent).with_suffix("")) for page in PAGES[1:]}
+        self.assertEqual(pages - {"index"}, set(listed))
+
+    def test_verbs_and_targets_exist(self) -> None:
+        targets = set(re.findall(r"^([a-z_-]+):", (paths.TOP / "Makefile").read_text(), re.M))
+        for page in PAGES:
+            text = page.read_text()
+            self.assertLessEqual(set(_VERB.findall(text)), set(verbs.VERBS), page.name)
+            named = {word for words in _TARGET.findall(text) for word in words.split()}
+            self.assertLessEqual(named, targets, page.name)
+
+
+if __name__ == "__main__":
+    unittest.main()
