@@ -62,7 +62,8 @@ pub use self::rank::Rank;
 pub use self::rank::{
     starts,
     Place,
-    RankMap, //
+    RankMap,
+    Slot, //
 };
 
 pub use self::order::{

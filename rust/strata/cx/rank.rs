@@ -135,12 +135,28 @@ rank!(ReclaimLock, Reclaim, reclaim_lock);
 rank!(NotifierLock, Notifier, notifier_lock);
 rank!(SignalLock, Signalling, signal_lock);
 
-/// Declares the ranks of a driver's own locks, between two levels of the order.
+/// Where a group of driver ranks can stand.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub enum Slot {
+    Process,
+    MmapHeld,
+    ResvHeld,
+    NoIo,
+    ReclaimLock,
+    Notifier,
+    NotifierLock,
+    Signalling,
+    SignalLock,
+}
+
+/// Declares the ranks of a driver's own locks, between the levels of the order.
 ///
 /// `after LEVEL: A, B, C` puts `A`, `B` and `C`, in this order, directly after `LEVEL` and before
 /// the next one: a lock of rank `B` may be taken while one of rank `A` is held, and not the other
-/// way round. Ranks of different sets do not nest. `LEVEL` is one of `Process`, `MmapHeld`,
-/// `ResvHeld`, `NoIo`, `ReclaimLock`, `Notifier`, `NotifierLock`, `Signalling` and `SignalLock`.
+/// way round. `LEVEL` is one of `Process`, `MmapHeld`, `ResvHeld`, `NoIo`, `ReclaimLock`,
+/// `Notifier`, `NotifierLock`, `Signalling` and `SignalLock`. A set may have several such groups,
+/// in the order of their levels, with a `;` between them. Ranks of different sets do not nest.
 ///
 /// # Examples
 ///
@@ -149,90 +165,128 @@ rank!(SignalLock, Signalling, signal_lock);
 /// use strata::sync::Mutex;
 ///
 /// strata::ranks! {
+///     after Process:
+///     /// What is configured; held over allocations.
+///     pub Config;
+///
 ///     after ReclaimLock:
-///     /// The table of buffers.
+///     /// The table of buffers; shrinkers take it.
 ///     pub Table,
 ///     /// One buffer.
 ///     pub Buffer,
 /// }
 ///
-/// fn resize<L: Before<Table>>(cx: &mut Cx<'_, L>, table: &Mutex<u32, Table>, buffer: &Mutex<u32, Buffer>) {
-///     table.lock(cx, |count, cx| {
-///         buffer.lock(cx, |size, _| *size = *count);
+/// fn resize(
+///     cx: &mut Cx<'_, Process>,
+///     config: &Mutex<u32, Config>,
+///     table: &Mutex<u32, Table>,
+///     buffer: &Mutex<u32, Buffer>,
+/// ) {
+///     config.lock(cx, |limit, cx| {
+///         table.lock(cx, |count, cx| {
+///             buffer.lock(cx, |size, _| *size = *count.min(limit));
+///         });
 ///     });
 /// }
 ///
 /// assert_eq!(<Buffer as strata::cx::Level>::NAME, "Buffer");
-/// # let _ = resize::<Process>;
+/// # let _ = resize;
 /// ```
 #[macro_export]
 macro_rules! ranks {
-    (after Process: $($ranks:tt)*) => {
-        $crate::ranks!(@set Process MmapHeld [] []
+    ($(after $level:ident: $($(#[$doc:meta])* $vis:vis $rank:ident),+ $(,)?);+ $(;)?) => {
+        $crate::ranks!(@groups [] [] $({ $level $($(#[$doc])* $vis $rank),+ })+);
+    };
+
+    // One group after the other; the ranks of those before are in the first brackets, the level of
+    // the last one is in the second.
+    (@groups $outer:tt $last:tt) => {};
+    (@groups [$($outer:ident)*] [$($last:ident)?]
+     { $level:ident $($(#[$doc:meta])* $vis:vis $rank:ident),+ } $($rest:tt)*) => {
+        $(
+            const _: () = ::core::assert!(
+                ($crate::cx::Slot::$last as u8) < ($crate::cx::Slot::$level as u8),
+                "the groups of a set stand in the order of their levels"
+            );
+        )?
+        $crate::ranks!(@slot $level [$($outer)*] $($(#[$doc])* $vis $rank),+);
+        $crate::ranks!(@groups [$($outer)* $($rank)+] [$level] $($rest)*);
+    };
+
+    (@slot Process $outer:tt $($ranks:tt)*) => {
+        $crate::ranks!(@set $outer Process MmapHeld [] []
             [Process]
             [MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
     };
-    (after MmapHeld: $($ranks:tt)*) => {
-        $crate::ranks!(@set MmapHeld MmapHeld [] []
+    (@slot MmapHeld $outer:tt $($ranks:tt)*) => {
+        $crate::ranks!(@set $outer MmapHeld MmapHeld [] []
             [Process MmapHeld]
             [ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
     };
-    (after ResvHeld: $($ranks:tt)*) => {
-        $crate::ranks!(@set ResvHeld ResvHeld [] []
+    (@slot ResvHeld $outer:tt $($ranks:tt)*) => {
+        $crate::ranks!(@set $outer ResvHeld ResvHeld [] []
             [Process MmapHeld ResvHeld]
             [Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
     };
-    (after Reclaim: $($ranks:tt)*) => {
-        ::core::compile_error!("locks that are taken in reclaim stand after `NoIo`: no scope lets their holders reclaim");
-    };
-    (after NoFs: $($ranks:tt)*) => {
-        ::core::compile_error!("locks that are taken in reclaim stand after `NoIo`: no scope lets their holders reclaim");
-    };
-    (after NoIo: $($ranks:tt)*) => {
-        $crate::ranks!(@set Reclaim Reclaim [] [reclaim_lock]
+    (@slot NoIo $outer:tt $($ranks:tt)*) => {
+        $crate::ranks!(@set $outer Reclaim Reclaim [] [reclaim_lock]
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo]
             [ReclaimLock Notifier NotifierLock]
             [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
-    (after ReclaimLock: $($ranks:tt)*) => {
-        $crate::ranks!(@set Reclaim Reclaim [$crate::cx::ReclaimLock] []
+    (@slot ReclaimLock $outer:tt $($ranks:tt)*) => {
+        $crate::ranks!(@set $outer Reclaim Reclaim [$crate::cx::ReclaimLock] []
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock]
             [Notifier NotifierLock]
             [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
-    (after Notifier: $($ranks:tt)*) => {
-        $crate::ranks!(@set Notifier Notifier [] [notifier_lock]
+    (@slot Notifier $outer:tt $($ranks:tt)*) => {
+        $crate::ranks!(@set $outer Notifier Notifier [] [notifier_lock]
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier]
             [NotifierLock]
             [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
-    (after NotifierLock: $($ranks:tt)*) => {
-        $crate::ranks!(@set Notifier Notifier [$crate::cx::NotifierLock] []
+    (@slot NotifierLock $outer:tt $($ranks:tt)*) => {
+        $crate::ranks!(@set $outer Notifier Notifier [$crate::cx::NotifierLock] []
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             []
             [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
-    (after Signalling: $($ranks:tt)*) => {
-        $crate::ranks!(@set Signalling Signalling [] [signal_lock]
+    (@slot Signalling $outer:tt $($ranks:tt)*) => {
+        $crate::ranks!(@set $outer Signalling Signalling [] [signal_lock]
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock Signalling]
             []
             [SignalLock] [] [] [] $($ranks)*);
     };
-    (after SignalLock: $($ranks:tt)*) => {
-        $crate::ranks!(@set Signalling Signalling [$crate::cx::SignalLock] []
+    (@slot SignalLock $outer:tt $($ranks:tt)*) => {
+        $crate::ranks!(@set $outer Signalling Signalling [$crate::cx::SignalLock] []
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock Signalling
              SignalLock]
             []
             [] [] [] [] $($ranks)*);
     };
+    (@slot Reclaim $($rest:tt)*) => {
+        $crate::ranks!(@slot NoFs $($rest)*);
+    };
+    (@slot NoFs $($rest:tt)*) => {
+        ::core::compile_error!("locks that are taken in reclaim stand after `NoIo`: no scope lets their holders reclaim");
+    };
+    (@slot $level:ident $($rest:tt)*) => {
+        ::core::compile_error!(::core::concat!(
+            "no lock can stand after `",
+            ::core::stringify!($level),
+            "`: it is one of Process, MmapHeld, ResvHeld, NoIo, ReclaimLock, Notifier, NotifierLock, \
+             Signalling and SignalLock"
+        ));
+    };
 
     // One rank after the other; those done are in the last brackets before the rest.
-    (@set $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?] $before:tt $after:tt $signal:tt $wait:tt
+    (@set [$($outer:ident)*] $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?] $before:tt $after:tt $signal:tt $wait:tt
      $classes:tt [$($done:ident)*]) => {};
-    (@set $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?] $before:tt $after:tt $signal:tt $wait:tt
+    (@set [$($outer:ident)*] $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?] $before:tt $after:tt $signal:tt $wait:tt
      $classes:tt [$($done:ident)*]
      $(#[$doc:meta])* $vis:vis $rank:ident $(, $($rest:tt)*)?) => {
         $(#[$doc])*
@@ -273,7 +327,12 @@ macro_rules! ranks {
             unsafe impl $crate::cx::Before<$rank> for $done {}
             $crate::ranks!(@join $done $rank);
         )*
-        $crate::ranks!(@set $place $starts [$($anchor)?] [$($end)?] $before $after $signal $wait $classes
+        $(
+            // SAFETY: `$outer` is of a group before.
+            unsafe impl $crate::cx::Before<$rank> for $outer {}
+            $crate::ranks!(@join $outer $rank);
+        )*
+        $crate::ranks!(@set [$($outer)*] $place $starts [$($anchor)?] [$($end)?] $before $after $signal $wait $classes
             [$($done)* $rank] $($($rest)*)?);
     };
 

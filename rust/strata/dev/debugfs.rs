@@ -17,9 +17,12 @@ use super::{
     user::UserRange,
     Owner, //
 };
-use crate::cx::{
-    Cx,
-    Process, //
+use crate::{
+    cx::{
+        Cx,
+        Process, //
+    },
+    lockdep, //
 };
 use core::ptr::{
     self,
@@ -72,6 +75,8 @@ impl Dir {
 
 impl Drop for Dir {
     fn drop(&mut self) {
+        // A destructor is given no token: where it may run is only checked.
+        lockdep::assert_process();
         // SAFETY: It was made by us and is removed once; all its files are gone, since each holds
         // the directory.
         unsafe { bindings::debugfs_remove(self.as_ptr()) };
@@ -154,6 +159,7 @@ impl<F: File> Entry<F> {
 
 impl<F: File> Drop for Entry<F> {
     fn drop(&mut self) {
+        lockdep::assert_process();
         let dentry = self.dentry.map_or(ptr::null_mut(), NonNull::as_ptr);
         // SAFETY: It was made by us and is removed once. This waits for all that read or write; who
         // still has it open gets an error from now on, without a call to us.

@@ -14,10 +14,13 @@ use super::{
     user::UserRange,
     Owner, //
 };
-use crate::cx::{
-    Cx,
-    MmapHeld,
-    Process, //
+use crate::{
+    cx::{
+        Cx,
+        MmapHeld,
+        Process, //
+    },
+    lockdep, //
 };
 use core::ops::Deref;
 use kernel::{
@@ -171,6 +174,8 @@ impl<D: Device> Registration<D> {
 #[pinned_drop]
 impl<D: Device> PinnedDrop for Registration<D> {
     fn drop(self: Pin<&mut Self>) {
+        // A destructor is given no token: where it may run is only checked.
+        lockdep::assert_process();
         // SAFETY: It is registered, by the type invariant. No file is being opened afterwards.
         unsafe { bindings::misc_deregister(self.inner.get()) };
     }

@@ -103,19 +103,32 @@ impl<R: Rank> Class<R> {
 /// # Examples
 ///
 /// ```
-/// use strata::cx::ReclaimLock;
+/// use strata::cx;
 ///
-/// let class = strata::lock_class!(ReclaimLock, "buffers");
+/// let class = strata::lock_class!(cx::ReclaimLock, "buffers");
 /// assert_eq!(class.name().to_bytes(), b"strata:ReclaimLock:buffers");
 /// ```
 #[macro_export]
 macro_rules! lock_class {
-    ($rank:ident, $what:literal) => {{
+    ($rank:ident, $what:literal) => {
+        $crate::lock_class!(@class [$rank] $rank, $what)
+    };
+    ($first:ident :: $($path:ident)::+, $what:literal) => {
+        $crate::lock_class!(@path [$first::$($path)::+] $($path)::+, $what)
+    };
+    // The last name of a path is what the class is named after.
+    (@path $rank:tt $name:ident, $what:literal) => {
+        $crate::lock_class!(@class $rank $name, $what)
+    };
+    (@path $rank:tt $first:ident :: $($path:ident)::+, $what:literal) => {
+        $crate::lock_class!(@path $rank $($path)::+, $what)
+    };
+    (@class [$rank:path] $name:ident, $what:literal) => {{
         // SAFETY: It is a `static`.
         static CLASS: $crate::sync::Class<$rank> = unsafe {
             $crate::sync::Class::new($crate::__kernel::c_str!(::core::concat!(
                 "strata:",
-                ::core::stringify!($rank),
+                ::core::stringify!($name),
                 ":",
                 $what
             )))
