@@ -15,7 +15,7 @@ all: modules
 ifdef KDIR
 
 # Any tree with Rust metadata, with the compilers of this machine.
-OUT := $(CURDIR)/out/$(notdir $(patsubst %/build,%,$(abspath $(KDIR))))
+OUT := $(CURDIR)/out/$(or $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null),unknown)
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(OUT)
 
 define need_metadata

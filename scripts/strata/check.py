@@ -20,6 +20,14 @@ from .outcome import Outcome, tally
 
 LANES = 2
 
+# Where a reader of a failure finds more: files and folders of the tree.
+REQUIRED = "scripts/config/required.txt"
+BUILDING = "Documentation/building.rst"
+STYLE = "README.md (Contributing)"
+CORPORA = "tests/lockdep/cases.toml, tests/misuse/cases.toml, Documentation/testing.rst"
+SELFTESTS = "tools/testing/selftests/strata"
+PLAN = "rust/plan"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -94,20 +102,20 @@ def main(arguments: Sequence[str]) -> int:
     say.line(f"Checking on {stock.describe()}\n            {debug.describe()}\n            {following.describe()}\n")
 
     builds = [
-        Part("config", lambda: config(debug), "scripts/config/required.txt"),
-        Part("build", lambda: build(stock, debug), "Documentation/building.rst"),
-        Part("build-next", lambda: build_next(following), "Documentation/building.rst"),
+        Part("config", lambda: config(debug), REQUIRED),
+        Part("build", lambda: build(stock, debug), BUILDING),
+        Part("build-next", lambda: build_next(following), BUILDING),
         Part("style", lambda: [*quality.formatting(), *quality.checkpatch(),
-                               *quality.lints(stock), *quality.lints(debug)], "CONTRIBUTING in README.md"),
-        Part("doc", lambda: quality.documentation(stock), "make doc"),
+                               *quality.lints(stock), *quality.lints(debug)], STYLE),
+        Part("doc", lambda: quality.documentation(stock), "rust/strata"),
     ]
     runs = [
-        Part("corpus", lambda: corpus.run(debug), "Documentation/rules.rst, tests/lockdep/cases.toml"),
-        Part("kselftest-debug", lambda: selftests.run(debug), "tools/testing/selftests/strata"),
-        Part("kselftest-stock", lambda: selftests.run(stock), "tools/testing/selftests/strata"),
+        Part("corpus", lambda: corpus.run(debug), CORPORA),
+        Part("kselftest-debug", lambda: selftests.run(debug), SELFTESTS),
+        Part("kselftest-stock", lambda: selftests.run(stock), SELFTESTS),
         Part("kunit", lambda: kunit.run(debug), "rust/strata"),
         Part("ui", lambda: ui.run(stock), "tests/ui, Documentation/rules.rst"),
-        Part("host", quality.host_tests, "rust/plan"),
+        Part("host", quality.host_tests, PLAN),
         Part("scripts", quality.script_tests, "scripts/tests"),
         Part("rules", rules.check, "tests/rules.toml"),
         Part("zero-cost", lambda: objects.check(stock, modules.out(stock)), "tests/zero_cost.rs"),
@@ -143,10 +151,13 @@ def main_next(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     following = kernels.get("next", boot=True)
     say.line(f"Checking on {following.describe()}\n")
-    outcomes = _run(_builds([Part("config", lambda: config(following)), Part("build", lambda: build(following))], only), 1)
+    outcomes = _run(_builds([
+        Part("config", lambda: config(following), REQUIRED),
+        Part("build", lambda: build(following), BUILDING),
+    ], only), 1)
     outcomes += _run(_builds([
-        Part("corpus", lambda: corpus.run(following), "tests/lockdep/cases.toml"),
-        Part("kselftest", lambda: selftests.run(following), "tools/testing/selftests/strata"),
+        Part("corpus", lambda: corpus.run(following), CORPORA),
+        Part("kselftest", lambda: selftests.run(following), SELFTESTS),
         Part("kunit", lambda: kunit.run(following), "rust/strata"),
     ], only), LANES)
     return _finish(outcomes, began)
@@ -158,10 +169,10 @@ def main_soak(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     stock, debug = kernels.get("stock"), kernels.get("debug")
     os.environ["PROPTEST_CASES"] = "200000"
-    outcomes = _run(_builds([Part("build", lambda: build(stock, debug))], only), 1)
+    outcomes = _run(_builds([Part("build", lambda: build(stock, debug), BUILDING)], only), 1)
     outcomes += _run(_builds([
-        Part("kselftest-stock", lambda: selftests.run(stock, soak=True)),
-        Part("kselftest-debug", lambda: selftests.run(debug, soak=True)),
-        Part("host", quality.host_tests),
+        Part("kselftest-stock", lambda: selftests.run(stock, soak=True), SELFTESTS),
+        Part("kselftest-debug", lambda: selftests.run(debug, soak=True), SELFTESTS),
+        Part("host", quality.host_tests, PLAN),
     ], only), LANES)
     return _finish(outcomes, began)

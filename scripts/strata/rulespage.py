@@ -6,14 +6,11 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from . import corpus, paths
 from .corpus import Case
 from .matrix import Cell, Context, Table
-
-if TYPE_CHECKING:
-    from .rules import Proof
+from .proofs import Proof
 
 UNSEEN = "Not seen by the types: "  # how the programs begin that compile and should not
 FILE = paths.TOP / "Documentation" / "rules.rst"

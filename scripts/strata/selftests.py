@@ -131,9 +131,3 @@ def kernel_log(name: str, reports: Sequence[console.Report], log: Path | None) -
 def short_name(path: str) -> str:
     """`selftests: strata: pool/pool.stat_counts` is `pool/pool.stat_counts`."""
     return path.removeprefix(f"selftests: {COLLECTION}: ")
-
-
-def main(arguments: Sequence[str]) -> int:
-    """The verb `kselftest`."""
-    from . import selftests_here
-    return selftests_here.main(arguments)

@@ -14,6 +14,7 @@ import ctypes
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -27,6 +28,7 @@ from .sysroot import Sysroot
 _HARNESS = Path("tools/testing/selftests/kselftest_harness.h")
 _DEBUGFS = Path("/sys/kernel/debug")
 _PR_SET_CHILD_SUBREAPER = 36
+_TOOLS = ("make", "gcc", "rustc", "bindgen", "rsync")
 _NEEDED = {"RUST": "y", "MODULES": "y", "MODULE_UNLOAD": "y", "DEBUG_FS": "y", "MMU_NOTIFIER": "y"}
 
 
@@ -150,6 +152,9 @@ def _builder(build: Path) -> Callable:
     """What runs make: the sysroot for a tree that was made with its compilers, this machine for any other."""
     if build.resolve().is_relative_to(paths.CACHE):
         return Sysroot.get().run
+    if lacking := [tool for tool in _TOOLS if shutil.which(tool) is None]:
+        raise say.Refusal(f"To build for Linux {platform.release()} this machine lacks {', '.join(lacking)}. "
+                          "Install what the kernel's Documentation/rust/quick-start.rst asks for, and rsync.")
     return _on_this_machine
 
 

@@ -28,10 +28,12 @@ This is the {name} kernel in a virtual machine. You are root; nothing here is ke
 {loaded}
 You are in the folder of the modules: `rmmod NAME` and `insmod NAME.ko` work, and
 `modprobe NAME` brings what it needs. `dmesg` shows the kernel's log.
-{programs}
-To leave: `exit`, Ctrl-D, or (should the guest hang) Ctrl-A and then x.
+{programs}To leave: `exit`, Ctrl-D, or (should the guest hang) Ctrl-A and then x.
 
 """
+
+# What a program does, where its name does not tell.
+NOTES = {"run_kselftest.sh": "all selftests; `-t strata:pool` for one"}
 
 # What a shell in the VM knows.  Leaving QEMU is a reset, see init.sh.
 PROFILE = """\
@@ -39,12 +41,17 @@ alias poweroff='reboot -f' halt='reboot -f' reboot='reboot -f' ll='ls -l'
 """
 
 
+def need_terminal() -> None:
+    """Refuses where nobody could type. To be asked before anything is built."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Refusal("The shell needs a terminal. To run one command in a VM: scripts/run vm -- COMMAND")
+
+
 def start(kernel: vm.Bootable, *, modules: Sequence[str] = (), insmod: Sequence[Path] = (),
           files: Mapping[str, Content] | None = None, machine: str = "microvm",
           memory: str = "1G", cpus: int = 2, append: str = "") -> list[console.Report]:
     """Runs the VM until its user leaves; returns what the kernel reported meanwhile."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Refusal("The shell needs a terminal. To run one command in a VM: scripts/run vm -- COMMAND")
+    need_terminal()
     files = dict(files or {})
     setup = vm.Setup(kernel, modules, insmod, files, machine, memory, cpus, append)
     welcome = _welcome(kernel.name, insmod, files)
@@ -62,16 +69,20 @@ def start(kernel: vm.Bootable, *, modules: Sequence[str] = (), insmod: Sequence[
 
 def _welcome(name: str, insmod: Sequence[Path], files: Mapping[str, Content]) -> str:
     own = " ".join(path.name for path in insmod)
-    programs = " ".join(sorted(guest.strip("/").removeprefix("strata/")
-                               for guest, content in files.items() if _program(guest, content)))
+    programs = ", ".join(sorted(_named(PurePosixPath(guest).name)
+                                for guest, content in files.items() if _program(guest, content)))
     return WELCOME.format(name=name, loaded=f"Loaded: {own}" if own else "No module of ours is loaded.",
-                          programs=f"Programs to try: {programs}" if programs else "")
+                          programs=f"Programs to try: {programs}\n" if programs else "")
 
 
 def _program(guest: str, content: Content) -> bool:
-    """Whether it lies in the guest's PATH, and can be run."""
+    """Whether it lies in the guest's PATH, and can be run. The selftests lie elsewhere: their runner calls them."""
     in_path = PurePosixPath(guest.strip("/")).parent == PurePosixPath("strata")
     return in_path and not (isinstance(content, Path) and not os.access(content, os.X_OK))
+
+
+def _named(program: str) -> str:
+    return f"`{program}` ({NOTES[program]})" if program in NOTES else f"`{program}`"
 
 
 def _follow(qemu: Qemu, size: os.terminal_size) -> None:

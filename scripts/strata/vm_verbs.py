@@ -31,6 +31,7 @@ def run_vm(argv: Sequence[str]) -> int:
 def run_shell(argv: Sequence[str]) -> int:
     """Boots a kernel with our modules loaded and gives a prompt."""
     options = _shell_parser().parse_args(argv)
+    shell.need_terminal()
     kernel = kernels.get(options.kernel, boot=True)
     own = modules.loadable(modules.build(kernel))
     given = _common(options)

@@ -8,7 +8,7 @@ import textwrap
 import unittest
 from pathlib import Path
 
-from strata import paths, verbs
+from strata import check, paths, verbs
 
 PAGES = [paths.TOP / "README.md", *sorted((paths.TOP / "Documentation").rglob("*.rst"))]
 _LINK = {".md": re.compile(r"\]\((?!https?:)([^)#]+)\)"), ".rst": re.compile(r"<(?!https?:)([^<>\s]+\.rst)>`_")}
@@ -69,6 +69,16 @@ class Links(unittest.TestCase):
             self.assertLessEqual(set(_VERB.findall(text)), set(verbs.VERBS), page.name)
             named = {word for words in _TARGET.findall(text) for word in words.split()}
             self.assertLessEqual(named, targets, page.name)
+
+    def test_each_verb_is_explained(self) -> None:
+        page = (paths.TOP / "Documentation" / "testing.rst").read_text()
+        self.assertEqual(set(re.findall(r"^``([a-z-]+)``  +\w", page.split("The verbs of scripts/run\n")[1], re.M)),
+                         set(verbs.VERBS))
+
+    def test_what_a_failed_check_names_is_there(self) -> None:
+        for text in (check.REQUIRED, check.BUILDING, check.STYLE, check.CORPORA, check.SELFTESTS, check.PLAN):
+            for name in text.split(", "):
+                self.assertTrue((paths.TOP / name.split()[0]).exists(), name)
 
 
 if __name__ == "__main__":

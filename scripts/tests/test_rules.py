@@ -4,6 +4,7 @@
 import unittest
 
 from strata import expect, matrix, rules, rulespage
+from strata.proofs import Proofs
 from strata.corpus import Case, Expected
 from strata.matrix import Malformed
 
@@ -72,7 +73,7 @@ SLEEPS = case("atomic", "alloc", kind="sleeping")
 def proof(name, *cases, made=None):
     made = made or table()
     context, action = name.split(".")
-    return rules.Proofs(made, cases).find(made.cells[action, context])
+    return Proofs(made, cases).find(made.cells[action, context])
 
 
 class Parse(unittest.TestCase):
@@ -173,7 +174,7 @@ class Find(unittest.TestCase):
 class Unused(unittest.TestCase):
     def test_case_that_no_cell_knows(self):
         made = table()
-        proofs = rules.Proofs(made, [REPORT, case("elsewhere", "alloc")])
+        proofs = Proofs(made, [REPORT, case("elsewhere", "alloc")])
         proofs.find(made.cells["alloc", "reclaim"])
         self.assertEqual(len(rules.unused(proofs)), 1)
         made.extra = {"elsewhere_*": "Because."}
@@ -182,14 +183,14 @@ class Unused(unittest.TestCase):
     def test_pattern_that_fits_nothing(self):
         made = table()
         made.extra = {"nowhere_*": "Because."}
-        self.assertIn("fits no case", rules.unused(rules.Proofs(made, []))[0])
+        self.assertIn("fits no case", rules.unused(Proofs(made, []))[0])
 
 
 class Page(unittest.TestCase):
     def test_says_why_and_what_catches(self):
         made = table()
         blind = case("elsewhere", "wait", "blind spot: nobody_looks at it")
-        proofs = rules.Proofs(made, [LEGAL, REPORT, SLEEPS, blind])
+        proofs = Proofs(made, [LEGAL, REPORT, SLEEPS, blind])
         page = rules.page(made, proofs)
         self.assertIn("**You may** allocate with ``GFP_KERNEL``.", page)
         self.assertIn("   * - It comes earlier.\n     - allocate with ``GFP_KERNEL``\n     - refuses\n"
