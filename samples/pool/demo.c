@@ -266,7 +266,7 @@ static bool report(const struct options *options, const struct tally *tallies,
 	       read.buffers == expected;
 }
 
-static void usage(FILE *out)
+static void print_help(FILE *out)
 {
 	fprintf(out,
 		"usage: pool_demo [-p PAIRS] [-n BUFFERS] [-s KIB]\n"
@@ -278,7 +278,7 @@ static void usage(FILE *out)
 		"Prints figures as `key: value`; the status is 0 if every byte was right.\n");
 }
 
-static unsigned int number(const char *text, unsigned int most)
+static unsigned int parse_number(const char *text, unsigned int most)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
@@ -304,23 +304,23 @@ static void parse(int argc, char **argv, struct options *options)
 	while ((option = getopt_long(argc, argv, "p:n:s:h", names, NULL)) != -1)
 		switch (option) {
 		case 'p':
-			options->pairs = number(optarg, 1000);
+			options->pairs = parse_number(optarg, 1000);
 			break;
 		case 'n':
-			options->buffers = number(optarg, 1000000);
+			options->buffers = parse_number(optarg, 1000000);
 			break;
 		case 's':
-			options->kilobytes = number(optarg, STRATA_POOL_MAX_SIZE >> 10);
+			options->kilobytes = parse_number(optarg, STRATA_POOL_MAX_SIZE >> 10);
 			break;
 		case 'h':
-			usage(stdout);
+			print_help(stdout);
 			exit(0);
 		default:
-			usage(stderr);
+			print_help(stderr);
 			exit(2);
 		}
 	if (optind < argc || ((uint64_t)options->kilobytes << 10) % sysconf(_SC_PAGESIZE)) {
-		usage(stderr);
+		print_help(stderr);
 		exit(2);
 	}
 }

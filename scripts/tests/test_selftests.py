@@ -48,6 +48,10 @@ class Outcomes(unittest.TestCase):
         self.assertIn("Expected 1", found[1].detail)
         self.assertIn("no memory controller", found[2].detail)
 
+    def test_rounds_of_a_soak_all_count(self):
+        found = selftests.outcomes("k", result(KTAP * 3), None)
+        self.assertEqual(len(found), 3 * 4 + 1)
+
     def test_report_of_the_kernel_fails_by_its_own_words(self):
         report = console.Report("kasan", "BUG: KASAN: slab-use-after-free", "the whole report")
         log = selftests.outcomes("k", result(KTAP, reports=[report]), None)[-1]

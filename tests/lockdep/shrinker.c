@@ -174,14 +174,14 @@ static int trigger_pf_memalloc(void)
 	return err;
 }
 
-/* Takes pages until somebody, this task or kswapd, has called the shrinker. */
-static int memory_pressure(void)
+/* Takes pages until the shrinker was called, and gives them all back. */
+static int press_until_called(gfp_t gfp)
 {
 	struct page *page, *next;
 	LIST_HEAD(pages);
 
 	while (!atomic_read(&corpus_calls)) {
-		page = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+		page = alloc_page(gfp | __GFP_NORETRY | __GFP_NOWARN);
 		if (!page)
 			break;
 		list_add(&page->lru, &pages);
@@ -190,6 +190,57 @@ static int memory_pressure(void)
 	list_for_each_entry_safe(page, next, &pages, lru)
 		__free_page(page);
 	return atomic_read(&corpus_calls) ? 0 : -EAGAIN;
+}
+
+/* Whoever reclaims: this task or kswapd. */
+static int memory_pressure(void)
+{
+	return press_until_called(GFP_KERNEL);
+}
+
+static struct task_struct *cache_holder;
+
+/*
+ * Would take cache_lock, and so wait for its own task. It only counts that,
+ * and leaves out kswapd, which would wait for somebody else.
+ */
+static unsigned long scan_looks_for_holder(struct shrinker *s,
+					   struct shrink_control *sc)
+{
+	if (READ_ONCE(cache_holder) == current && !(sc->gfp_mask & __GFP_FS))
+		atomic_inc(&corpus_calls);
+	return SHRINK_STOP;
+}
+
+static int lock_cache(void)
+{
+	return corpus_lock_unlock(&cache_lock);
+}
+
+/* lockdep knows that cache_lock is taken in reclaim; then reclaim comes under it. */
+static int press_under_cache_lock(gfp_t gfp)
+{
+	int err = inside_reclaim(lock_cache);
+
+	err = err ?: install(scan_looks_for_holder);
+	if (err)
+		return err;
+	mutex_lock(&cache_lock);
+	WRITE_ONCE(cache_holder, current);
+	err = press_until_called(gfp);
+	WRITE_ONCE(cache_holder, NULL);
+	mutex_unlock(&cache_lock);
+	return err;
+}
+
+static int nofs_calls_shrinker_under_its_lock(void)
+{
+	return press_under_cache_lock(GFP_NOFS);
+}
+
+static int noio_calls_shrinker_under_its_lock(void)
+{
+	return press_under_cache_lock(GFP_NOIO);
 }
 
 const struct corpus_case shrinker_cases[] = {
@@ -203,5 +254,7 @@ const struct corpus_case shrinker_cases[] = {
 	STORY(trigger),
 	STORY(trigger_pf_memalloc),
 	STORY(memory_pressure),
+	STORY(nofs_calls_shrinker_under_its_lock),
+	STORY(noio_calls_shrinker_under_its_lock),
 	{}
 };

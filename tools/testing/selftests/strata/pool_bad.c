@@ -149,7 +149,7 @@ FIXTURE_TEARDOWN(bad)
 
 TEST_F(bad, create)
 {
-	EACH(struct strata_pool_create, creates, STRATA_POOL_CREATE, );
+	EACH(struct strata_pool_create, creates, STRATA_POOL_CREATE, (void)0);
 }
 
 TEST_F(bad, destroy)
@@ -164,7 +164,7 @@ TEST_F(bad, checksum)
 
 TEST_F(bad, stat)
 {
-	EACH(struct strata_pool_stat, stats, STRATA_POOL_STAT, );
+	EACH(struct strata_pool_stat, stats, STRATA_POOL_STAT, (void)0);
 }
 
 TEST_F(bad, command)

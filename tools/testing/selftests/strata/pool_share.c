@@ -229,7 +229,7 @@ TEST_F(share, sigkill_releases_everything)
 
 TEST_F(share, sigkill_interrupts_a_large_create)
 {
-	const uint64_t size = 32 << 20;
+	const uint64_t size = 16 << 20;
 	struct strata_pool_create buffer;
 	int round;
 	pid_t child;

@@ -52,7 +52,7 @@ verdict()
 # open_device MODULE DEVICE
 open_device()
 {
-	exec 3<> "$2"
+	exec 3< "$2"
 	stays "$1" "its device open"
 	exec 3>&-
 	goes_and_returns "$1"
@@ -125,7 +125,7 @@ open_races_unload()
 	(
 		trap 'exit 0' TERM
 		while :; do
-			(exec 3<> "$2") 2> /dev/null
+			(exec 3< "$2") 2> /dev/null
 			head -c 1 "$3" > /dev/null 2>&1
 		done
 	) &
@@ -138,6 +138,7 @@ open_races_unload()
 	kill $opener
 	wait $opener 2> /dev/null
 	is_loaded "$1" || why="${why:-it is gone}"
+	[ -c "$2" ] || why="${why:-$2 is not a device any more}"
 	verdict "$1: opened while it is unloaded"
 }
 
