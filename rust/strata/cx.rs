@@ -32,7 +32,8 @@
 //! | [`SignalLock`] | locks taken in such a section | those locks |
 //!
 //! A context at one level may acquire only later ones. `GFP_NOIO` acquires [`ReclaimLock`] and all
-//! that comes after it: every reclaim calls shrinkers. `GFP_NOWAIT` and `GFP_ATOMIC` acquire nothing. Drivers put ranks of their own between two levels with [`ranks!`](crate::ranks).
+//! that comes after it: every reclaim calls shrinkers. `GFP_NOWAIT` and `GFP_ATOMIC` acquire
+//! nothing. Drivers put ranks of their own between two levels with [`ranks!`](crate::ranks).
 //!
 //! # Examples
 //!

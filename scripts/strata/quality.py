@@ -73,23 +73,22 @@ def checkpatch() -> list[Outcome]:
     """
     log = modules.LOGS / "checkpatch.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    text = _checkpatch(_KERNEL_C) + _checkpatch(_USER_C, "VOLATILE")
+    runs = [_checkpatch(_KERNEL_C), _checkpatch(_USER_C, "VOLATILE")]
+    text = "".join(run.stdout + run.stderr for run in runs)
     log.write_text(text)
     complaints = [line for line in text.splitlines() if re.search(r": (ERROR|WARNING|CHECK):", line)]
-    if "lines checked" not in text:
-        complaints.insert(0, "checkpatch.pl checked nothing")
-    detail = f"{len(complaints)} complaints, first: {complaints[0]}" if complaints else ""
-    return [Outcome("style/checkpatch", not complaints, detail, log)]
+    passed = not complaints and not any(run.returncode for run in runs)
+    detail = f"{len(complaints)} complaints, first: {complaints[0]}" if complaints else text.strip()[-300:]
+    return [Outcome("style/checkpatch", passed, detail, log)]
 
 
-def _checkpatch(folders: Sequence[str], *ignored: str) -> str:
+def _checkpatch(folders: Sequence[str], *ignored: str) -> subprocess.CompletedProcess[str]:
     script = kernels.get("stock").source / "scripts" / "checkpatch.pl"
     files = _sources(".c", *folders) + _sources(".h", *folders)
     # There is no MAINTAINERS of the kernel here, nor a git tree to ask.
     ignore = ",".join(["FILE_PATH_CHANGES", "SPDX_LICENSE_TAG", *ignored])
-    done = Sysroot.get().run(["perl", script, "--no-tree", "--terse", "--show-types", "--ignore", ignore, "-f", *files],
+    return Sysroot.get().run(["perl", script, "--no-tree", "--terse", "--show-types", "--ignore", ignore, "-f", *files],
                              capture=True, check=False)
-    return done.stdout + done.stderr
 
 
 def host_tests() -> list[Outcome]:

@@ -27,10 +27,10 @@ macro_rules! classes {
 classes! {
     /// `GFP_KERNEL`: sleeps, enters reclaim of every kind.
     Kernel,
-    /// `GFP_NOFS`: sleeps, enters reclaim that calls into no file system and no shrinker's `fs`
-    /// part. May start IO.
+    /// `GFP_NOFS`: sleeps, enters reclaim that calls into no file system. Still calls shrinkers,
+    /// with a mask that lacks `__GFP_FS`, and mmu notifiers. May start IO.
     NoFs,
-    /// `GFP_NOIO`: sleeps, enters reclaim that starts no IO. May still invalidate through mmu
+    /// `GFP_NOIO`: sleeps, enters reclaim that starts no IO. Still calls shrinkers and mmu
     /// notifiers.
     NoIo,
     /// `GFP_NOWAIT`: never sleeps, never reclaims by itself, fails easily.

@@ -46,15 +46,21 @@ pub unsafe trait Rank: Level {
 }
 
 /// A level of the kernel's own that ranks can stand after: `enum strata_place` of the C helpers.
+///
+/// Its values are associated constants: variants of an enum would be further items with the names
+/// of the levels, and rustc shortens only the path of a name that is there once.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
-pub enum Place {
-    Process = 0,
-    MmapHeld,
-    ResvHeld,
-    Reclaim,
-    Notifier,
-    Signalling,
+pub struct Place(pub i32);
+
+#[expect(non_upper_case_globals)]
+impl Place {
+    pub const Process: Self = Self(0);
+    pub const MmapHeld: Self = Self(1);
+    pub const ResvHeld: Self = Self(2);
+    pub const Reclaim: Self = Self(3);
+    pub const Notifier: Self = Self(4);
+    pub const Signalling: Self = Self(5);
 }
 
 /// The class that stands for a whole rank: acquired only to tell lockdep of the order.
@@ -135,19 +141,21 @@ rank!(ReclaimLock, Reclaim, reclaim_lock);
 rank!(NotifierLock, Notifier, notifier_lock);
 rank!(SignalLock, Signalling, signal_lock);
 
-/// Where a group of driver ranks can stand.
+/// Where a group of driver ranks can stand. Associated constants, as those of [`Place`].
 #[doc(hidden)]
-#[derive(Clone, Copy)]
-pub enum Slot {
-    Process,
-    MmapHeld,
-    ResvHeld,
-    NoIo,
-    ReclaimLock,
-    Notifier,
-    NotifierLock,
-    Signalling,
-    SignalLock,
+pub struct Slot;
+
+#[expect(non_upper_case_globals)]
+impl Slot {
+    pub const Process: u8 = 0;
+    pub const MmapHeld: u8 = 1;
+    pub const ResvHeld: u8 = 2;
+    pub const NoIo: u8 = 3;
+    pub const ReclaimLock: u8 = 4;
+    pub const Notifier: u8 = 5;
+    pub const NotifierLock: u8 = 6;
+    pub const Signalling: u8 = 7;
+    pub const SignalLock: u8 = 8;
 }
 
 /// Declares the ranks of a driver's own locks, between the levels of the order.
@@ -205,7 +213,7 @@ macro_rules! ranks {
      { $level:ident $($(#[$doc:meta])* $vis:vis $rank:ident),+ } $($rest:tt)*) => {
         $(
             const _: () = ::core::assert!(
-                ($crate::cx::Slot::$last as u8) < ($crate::cx::Slot::$level as u8),
+                $crate::cx::Slot::$last < $crate::cx::Slot::$level,
                 "the groups of a set stand in the order of their levels"
             );
         )?

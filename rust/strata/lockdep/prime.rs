@@ -76,5 +76,5 @@ const MAX: usize = bindings::STRATA_LINKS_MAX as usize;
 
 fn prime_chain(place: Place, links: &[bindings::strata_link]) -> Result {
     // SAFETY: `links` is valid for reads of its length, and its keys and names are static.
-    to_result(unsafe { bindings::prime(place as i32, links.as_ptr(), links.len()) })
+    to_result(unsafe { bindings::prime(place.0, links.as_ptr(), links.len()) })
 }

@@ -159,7 +159,7 @@ TEST_F(entry, mapping_keeps_the_file)
 	map = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(map, MAP_FAILED);
 	close(fd);
-	strcpy(map, "still mapped");
+	snprintf(map, page_size(), "still mapped");
 	ASSERT_EQ(read_tokens(&tokens), 0);
 	EXPECT_EQ(tokens.entry[RELEASE], self->before.entry[RELEASE]);
 	EXPECT_STREQ(map, "still mapped");

@@ -224,7 +224,7 @@ TEST_F(pool, mappings_share_memory)
 	ASSERT_NE(a, MAP_FAILED);
 	ASSERT_NE(b, MAP_FAILED);
 	ASSERT_NE(c, MAP_FAILED);
-	strcpy((char *)a, "strata");
+	snprintf((char *)a, self->page, "strata");
 	EXPECT_STREQ((char *)b, "strata");
 	EXPECT_EQ(c[0], 0);
 	munmap(a, self->page);
