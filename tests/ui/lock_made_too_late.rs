@@ -11,6 +11,7 @@ use strata::{
         NotifierLock,
         Reclaim,
         ReclaimLock,
+        ResvHeld,
         SignalLock, //
     },
     prelude::*,
@@ -35,9 +36,9 @@ fn under_lock(
 ) -> Result {
     ranges.lock(cx, |_, cx| {
         let init = Mutex::new(cx, strata::lock_class!(NotifierLock, "range"), 0);
-        //~^ ERROR E0277: a `NotifierLock` context may not acquire `Notifier`
+        //~^ ERROR E0277: a `NotifierLock` context may not acquire `MmapHeld`
         let range: Arc<NotifierMutex<u32>> = gfp::nowait(cx).arc_init(init)?;
-        //~^ ERROR E0277: a `NotifierLock` context may not acquire `Notifier`
+        //~^ ERROR E0277: a `NotifierLock` context may not acquire `MmapHeld`
         drop(range);
         Ok(())
     })
@@ -49,4 +50,12 @@ fn under_signal_lock(cx: &mut Cx<'_, SignalLock>) -> Result<Arc<SignalMutex<u32>
     //~| ERROR E0277: a `SignalLock` context may not acquire `Signalling`
     gfp::nowait(cx).arc_init(init)
     //~^ ERROR E0277: a `SignalLock` context may not acquire `Signalling`
+}
+
+fn under_a_reservation(cx: &mut Cx<'_, ResvHeld>) -> Result<Arc<NotifierMutex<u32>>> {
+    // What primes it is a real notifier, which takes the mmap lock.
+    let init = Mutex::new(cx, strata::lock_class!(NotifierLock, "range"), 0);
+    //~^ ERROR E0277: a `ResvHeld` context may not acquire `MmapHeld`
+    gfp::kernel(cx).arc_init(init)
+    //~^ ERROR E0277: a `ResvHeld` context may not acquire `MmapHeld`
 }

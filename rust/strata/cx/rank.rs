@@ -4,7 +4,7 @@
 
 use super::{
     Level,
-    Notifier,
+    MmapHeld,
     NotifierLock,
     Reclaim,
     ReclaimLock,
@@ -19,9 +19,9 @@ use kernel::sync::LockClassKey;
 ///
 /// # Safety
 ///
-/// `PLACE` must be the kernel level that the rank comes after, [`Starts`](Rank::Starts) that level
-/// (or, for ranks after `Process`, the level that priming them acquires), and `BEFORE` and `AFTER`
-/// the other ranks of the same place, in their order. [`ranks!`](crate::ranks) and this module
+/// `PLACE` must be the kernel level that the rank comes after, [`Starts`](Rank::Starts) the first
+/// level that priming the rank acquires, and `BEFORE` and `AFTER` the other ranks of the same place,
+/// in their order. [`ranks!`](crate::ranks) and this module
 /// alone implement it.
 pub unsafe trait Rank: Level {
     /// What telling lockdep of the rank acquires first. A lock of this rank may be created only
@@ -122,11 +122,11 @@ pub mod starts {
 }
 
 macro_rules! rank {
-    ($rank:ident, $starts:ident, $start:ident) => {
-        // SAFETY: The rank follows `$starts`, with nothing but driver ranks between them.
+    ($rank:ident, $place:ident, $starts:ident, $start:ident) => {
+        // SAFETY: The rank follows `$place`, with nothing but driver ranks between them.
         unsafe impl Rank for $rank {
             type Starts = $starts;
-            const PLACE: Place = Place::$starts;
+            const PLACE: Place = Place::$place;
             const BEFORE: &'static [fn() -> &'static RankMap] = &[starts::$start];
             const AFTER: &'static [fn() -> &'static RankMap] = &[];
 
@@ -137,9 +137,10 @@ macro_rules! rank {
     };
 }
 
-rank!(ReclaimLock, Reclaim, reclaim_lock);
-rank!(NotifierLock, Notifier, notifier_lock);
-rank!(SignalLock, Signalling, signal_lock);
+rank!(ReclaimLock, Reclaim, Reclaim, reclaim_lock);
+// A real notifier's callback is what primes it, and that takes the mmap lock.
+rank!(NotifierLock, Notifier, MmapHeld, notifier_lock);
+rank!(SignalLock, Signalling, Signalling, signal_lock);
 
 /// Where a group of driver ranks can stand. Associated constants, as those of [`Place`].
 #[doc(hidden)]
@@ -252,13 +253,13 @@ macro_rules! ranks {
             [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
     (@slot Notifier $outer:tt $($ranks:tt)*) => {
-        $crate::ranks!(@set $outer Notifier Notifier [] [notifier_lock]
+        $crate::ranks!(@set $outer Notifier MmapHeld [] [notifier_lock]
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier]
             [NotifierLock]
             [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
     };
     (@slot NotifierLock $outer:tt $($ranks:tt)*) => {
-        $crate::ranks!(@set $outer Notifier Notifier [$crate::cx::NotifierLock] []
+        $crate::ranks!(@set $outer Notifier MmapHeld [$crate::cx::NotifierLock] []
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             []
             [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);

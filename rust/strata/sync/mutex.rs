@@ -66,8 +66,9 @@ impl<T, R: Rank> Mutex<T, R> {
     ///
     /// # Context
     ///
-    /// Anything before `R::Starts`. On a kernel with lockdep, acquires what comes after that, for
-    /// ranks after `Process`, `MmapHeld` and `Notifier` also the mmap lock. C: `mutex_init()`.
+    /// Anything before what priming acquires, which a kernel with lockdep does:
+    /// [`R::Starts`](Rank::Starts). That is the mmap lock for ranks after `Process`, `MmapHeld` and
+    /// `Notifier`, and the level that the rank comes after for the others. C: `mutex_init()`.
     pub fn new<L, S>(
         cx: &mut Cx<'_, L, S>,
         class: &'static Class<R>,
