@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from . import cache, choice, host, kernels, paths, say
@@ -117,6 +116,20 @@ def kernel_tree(arguments: list[str]) -> int:
     return 0
 
 
+def sysroot(arguments: list[str]) -> int:
+    """sysroot [--add DIR] -- COMMAND: run a command with the compilers that Debian built its kernel with."""
+    parser = argparse.ArgumentParser(prog="scripts/run sysroot", description=sysroot.__doc__)
+    parser.add_argument("--add", action="append", default=[], type=Path, metavar="DIR",
+                        help="a folder that the command needs, at its own path; this tree, the cache and the "
+                        "current folder are there")
+    parser.add_argument("command", nargs="+", help="the command; put -- before it")
+    options = parser.parse_args(arguments)
+    if missing := [str(path) for path in options.add if not path.is_dir()]:
+        raise say.Refusal(f"There is no folder {missing[0]}.")
+    here = Path.cwd()
+    return Sysroot.get().binding(here, *options.add).run(options.command, cwd=here, check=False).returncode
+
+
 def check_release(release: str) -> None:
     """Refuse a kernel that is too old before anything is downloaded for it."""
     match = re.match(r"(\d+)\.(\d+)", release)
@@ -127,6 +140,3 @@ def check_release(release: str) -> None:
                           f"CONFIG_RUST=y. On Debian 13, {choice.BACKPORTS} has one "
                           f"(apt install -t {choice.BACKPORTS} linux-image-amd64); `make demo` and "
                           "`make shell` boot one in QEMU on any Debian.")
-
-
-VERBS: dict[str, Callable[[list[str]], int]] = {"setup": setup, "clean": clean, "kernel-tree": kernel_tree}

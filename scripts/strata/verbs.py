@@ -31,6 +31,7 @@ VERBS = {
     "clippy": ("quality", "main_clippy", "clippy with the kernel's lints"),
     "setup": ("setup_verbs", "setup", "set up kernels without using them"),
     "kernel-tree": ("setup_verbs", "kernel_tree", "a build tree with Rust metadata for this machine's kernel"),
+    "sysroot": ("setup_verbs", "sysroot", "run a command with the compilers that Debian built its kernel with"),
     "clean": ("setup_verbs", "clean", "delete what was built here; --cache and --all for the cache"),
 }
 
