@@ -38,6 +38,12 @@ def missing(config_text: str) -> list[str]:
     return lacking
 
 
+def ignored(fragment: str, config_text: str) -> list[str]:
+    """Options that a fragment turns on and the result does not have: unknown to this source, or lacking something."""
+    have = parse(config_text)
+    return [f"CONFIG_{name}" for name in parse(fragment) if name not in have]
+
+
 def differences(ours: str, theirs: str) -> list[str]:
     """Options that change what is compiled and that two configurations disagree about.
 

@@ -296,7 +296,7 @@ def _compiled(name: str, *, boot: bool) -> Kernel:
             if not entry.ready and not entry.stage_ready(stage):
                 host.need_root()
                 host.need_space(recipe.gigabytes, f"The {name} kernel")
-                _compile(name, recipe, entry, source, sysroot, boot=boot)
+                _compile(name, recipe, entry, source, choice, sysroot, boot=boot)
     kernel = _as_built(name, recipe, entry, choice)
     if recipe.checked:
         check_config(kernel)
@@ -314,7 +314,8 @@ def _as_built(name: str, recipe: _Recipe, entry: cache.Entry, choice: Choice) ->
                   llvm="LLVM=1" in recipe.make_args, make_args=[*recipe.make_args, *lenient])
 
 
-def _compile(name: str, recipe: _Recipe, entry: cache.Entry, source: Path, sysroot: Sysroot, *, boot: bool) -> None:
+def _compile(name: str, recipe: _Recipe, entry: cache.Entry, source: Path, choice: Choice, sysroot: Sysroot, *,
+             boot: bool) -> None:
     log = paths.LOGS / f"{name}.log"
     jobs = f"-j{os.cpu_count()}"
     args = list(recipe.make_args)
@@ -326,7 +327,11 @@ def _compile(name: str, recipe: _Recipe, entry: cache.Entry, source: Path, sysro
             fragment.write_text(recipe.text)
             _make(sysroot, source, build, [*args, f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig"],
                   f"Configuring the {name} kernel", log)
-            if recipe.checked and (lacking := missing((build / ".config").read_text())):
+            result = (build / ".config").read_text()
+            if ignored := kconfig.ignored(recipe.text, result):
+                say.warn(f"{recipe.fragment} asks for {', '.join(ignored)}, which Linux {choice.version} did not take: "
+                         "renamed, or lacking a dependency.")
+            if recipe.checked and (lacking := missing(result)):
                 raise say.Refusal(f"The {name} kernel's configuration lacks {', '.join(lacking)}: this source needs "
                                   f"more in {paths.CONFIG / recipe.fragment} (a dependency, or a new name).")
             _make(sysroot, source, build, [*args, jobs, "modules_prepare"],
