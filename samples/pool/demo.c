@@ -28,6 +28,7 @@
 #include <strata/pool.h>
 
 #include "crc32c.h"
+#include "pass_fd.h"
 
 #define DEVICE	"/dev/strata-pool"
 
@@ -73,45 +74,6 @@ static void generate(void *memory, size_t length, uint64_t seed)
 	}
 }
 
-static bool send_parcel(int socket, int fd, const struct parcel *parcel)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec part = { .iov_base = (void *)parcel, .iov_len = sizeof(*parcel) };
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	return sendmsg(socket, &message, 0) == sizeof(*parcel);
-}
-
-/* Returns the descriptor; -1 with @parcel cleared at the end of the stream. */
-static int receive_parcel(int socket, struct parcel *parcel)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec part = { .iov_base = parcel, .iov_len = sizeof(*parcel) };
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header;
-	int fd;
-
-	memset(parcel, 0, sizeof(*parcel));
-	if (recvmsg(socket, &message, 0) != sizeof(*parcel))
-		return -1;
-	header = CMSG_FIRSTHDR(&message);
-	if (!header || header->cmsg_type != SCM_RIGHTS)
-		return -1;
-	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-	return fd;
-}
-
 static int produce(const struct options *options, unsigned int number, int socket,
 		   struct tally *tally)
 {
@@ -139,7 +101,7 @@ static int produce(const struct options *options, unsigned int number, int socke
 		parcel.crc = crc32c(map, size);
 		munmap(map, size);
 
-		if (!send_parcel(socket, fd, &parcel) || read(socket, &answer, 1) != 1)
+		if (!send_fd(socket, fd, &parcel, sizeof(parcel)) || read(socket, &answer, 1) != 1)
 			return fail("sending a buffer");
 		destroy.id = parcel.buffer.id;
 		if (ioctl(fd, STRATA_POOL_DESTROY, &destroy))
@@ -182,7 +144,7 @@ static int consume(int socket, struct tally *tally)
 	struct parcel parcel;
 	int fd;
 
-	while ((fd = receive_parcel(socket, &parcel)) >= 0) {
+	while ((fd = receive_fd(socket, &parcel, sizeof(parcel))) >= 0) {
 		verify(fd, &parcel, tally);
 		close(fd);
 		if (write(socket, "x", 1) != 1)

@@ -38,44 +38,6 @@ FIXTURE_TEARDOWN(share)
 	EXPECT_EQ(after.bytes, self->before.bytes);
 }
 
-static int send_file(int socket, int fd, const void *data, size_t length)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec part = { .iov_base = (void *)data, .iov_len = length };
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(int));
-	return sendmsg(socket, &message, 0) == length ? 0 : -errno;
-}
-
-/* Returns the descriptor, or a negative number. */
-static int receive_file(int socket, void *data, size_t length)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec part = { .iov_base = data, .iov_len = length };
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header;
-	int fd;
-
-	if (recvmsg(socket, &message, 0) != length)
-		return -1;
-	header = CMSG_FIRSTHDR(&message);
-	if (!header || header->cmsg_type != SCM_RIGHTS)
-		return -1;
-	memcpy(&fd, CMSG_DATA(header), sizeof(int));
-	return fd;
-}
-
 static int wait_for(pid_t child)
 {
 	int status;
@@ -132,7 +94,7 @@ TEST_F(share, by_message)
 		int fd;
 
 		close(self->fd);
-		fd = receive_file(sockets[1], &buffer, sizeof(buffer));
+		fd = receive_fd(sockets[1], &buffer, sizeof(buffer));
 		if (fd < 0)
 			_exit(1);
 		map = pool_map(fd, &buffer, PROT_READ);
@@ -148,7 +110,7 @@ TEST_F(share, by_message)
 	map = pool_new(self->fd, size, &buffer);
 	ASSERT_NE(map, MAP_FAILED);
 	fill(map, size, 3);
-	ASSERT_EQ(send_file(sockets[0], self->fd, &buffer, sizeof(buffer)), 0);
+	ASSERT_TRUE(send_fd(sockets[0], self->fd, &buffer, sizeof(buffer)));
 	ASSERT_EQ(read(sockets[0], &crc, sizeof(crc)), sizeof(crc));
 	EXPECT_EQ(crc, crc32c(map, size));
 	ASSERT_EQ(wait_for(child), 0);
@@ -165,7 +127,7 @@ TEST_F(share, file_in_flight_is_released_with_its_socket)
 
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets), 0);
 	ASSERT_EQ(pool_create(fd, self->page, &buffer), 0);
-	ASSERT_EQ(send_file(sockets[0], fd, "", 1), 0);
+	ASSERT_TRUE(send_fd(sockets[0], fd, "", 1));
 	close(fd);
 	ASSERT_EQ(pool_totals(&totals), 0);
 	EXPECT_EQ(totals.buffers, self->before.buffers + 1);

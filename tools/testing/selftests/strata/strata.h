@@ -16,6 +16,7 @@
 
 #include <strata/pool.h>
 #include "crc32c.h"
+#include "pass_fd.h"
 
 #define POOL_DEVICE	"/dev/strata-pool"
 #define POOL_STAT	"/sys/kernel/debug/strata-pool/stat"
