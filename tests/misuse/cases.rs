@@ -253,7 +253,9 @@ fn entry_in_reclaim(cx: &mut Cx<'_, Process>, _: &Locks) -> Result {
     }
 
     cx.reclaim(|_| {
-        pin_init::stack_try_pin_init!(let module: Nothing = strata::dev::enter::<Nothing>());
+        // SAFETY: It is a lie, and its consequence is what lockdep is to report.
+        let init = unsafe { strata::dev::enter::<Nothing>() };
+        pin_init::stack_try_pin_init!(let module: Nothing = init);
         module.map(|_| ())
     })
 }

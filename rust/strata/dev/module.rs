@@ -41,12 +41,17 @@ pub trait Module: Sized + Send + Sync + 'static {
 }
 
 /// Calls [`Module::init`] with a token. Used by [`module_entry!`](crate::module_entry).
+///
+/// # Safety
+///
+/// What it returns must be run where the kernel loads a module: in process context, with nothing
+/// of the order held.
 #[doc(hidden)]
-pub fn enter<M: Module>() -> impl PinInit<M, Error> {
+pub unsafe fn enter<M: Module>() -> impl PinInit<M, Error> {
     pin_init::pin_init_scope(|| {
         lockdep::assert_process();
-        // SAFETY: A module is loaded in process context with nothing held, which was just checked,
-        // and the initialiser that may keep the token runs as a part of that.
+        // SAFETY: The caller promises it, it was just checked, and the initialiser that may keep
+        // the token runs as a part of this.
         M::init(unsafe { Cx::assume_borrowed() })
     })
 }
@@ -62,7 +67,8 @@ macro_rules! module_entry {
             fn init(
                 _module: &'static $crate::__kernel::ThisModule,
             ) -> impl $crate::__pin_init::PinInit<Self, $crate::__kernel::error::Error> {
-                $crate::dev::enter::<Self>()
+                // SAFETY: The kernel's module loader is what calls this.
+                unsafe { $crate::dev::enter::<Self>() }
             }
         }
 
