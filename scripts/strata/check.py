@@ -84,8 +84,12 @@ def _finish(outcomes: list[Outcome], began: float) -> int:
     return 1 if failed else 0
 
 
-def _builds(parts: list[Part], only: str | None) -> list[Part]:
-    return [part for part in parts if only is None or only in part.name]
+def _all(began: float, only: str | None, builds: list[Part], runs: list[Part]) -> int:
+    """Runs the parts, or those that are asked for: builds one by one, then the rest side by side."""
+    def chosen(parts: list[Part]) -> list[Part]:
+        return [part for part in parts if only is None or only in part.name]
+
+    return _finish(_run(chosen(builds), 1) + _run(chosen(runs), LANES), began)
 
 
 def _parser(verb: str, text: str | None) -> argparse.ArgumentParser:
@@ -120,9 +124,7 @@ def main(arguments: Sequence[str]) -> int:
         Part("rules", rules.check, "tests/rules.toml"),
         Part("zero-cost", lambda: objects.check(stock, modules.out(stock)), "tests/zero_cost.rs"),
     ]
-    outcomes = _run(_builds(builds, only), 1)
-    outcomes += _run(_builds(runs, only), LANES)
-    return _finish(outcomes, began)
+    return _all(began, only, builds, runs)
 
 
 def config(kernel: kernels.Kernel) -> list[Outcome]:
@@ -141,7 +143,7 @@ def build(*targets: kernels.Kernel) -> list[Outcome]:
 
 def build_next(kernel: kernels.Kernel) -> list[Outcome]:
     """Our modules against the kernel after this one: what breaks next is found early."""
-    modules.build(kernel, extra=["STRATA_TESTS=y"])
+    modules.build(kernel, extra=modules.tests(kernel))
     return [Outcome("build/next", True)]
 
 
@@ -151,16 +153,14 @@ def main_next(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     following = kernels.get("next", boot=True)
     say.line(f"Checking on {following.describe()}\n")
-    outcomes = _run(_builds([
+    return _all(began, only, [
         Part("config", lambda: config(following), REQUIRED),
         Part("build", lambda: build(following), BUILDING),
-    ], only), 1)
-    outcomes += _run(_builds([
+    ], [
         Part("corpus", lambda: corpus.run(following), CORPORA),
         Part("kselftest", lambda: selftests.run(following), SELFTESTS),
         Part("kunit", lambda: kunit.run(following), "rust/strata"),
-    ], only), LANES)
-    return _finish(outcomes, began)
+    ])
 
 
 def main_soak(arguments: Sequence[str]) -> int:
@@ -169,10 +169,8 @@ def main_soak(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     stock, debug = kernels.get("stock"), kernels.get("debug")
     os.environ["PROPTEST_CASES"] = "200000"
-    outcomes = _run(_builds([Part("build", lambda: build(stock, debug), BUILDING)], only), 1)
-    outcomes += _run(_builds([
+    return _all(began, only, [Part("build", lambda: build(stock, debug), BUILDING)], [
         Part("kselftest-stock", lambda: selftests.run(stock, soak=True), SELFTESTS),
         Part("kselftest-debug", lambda: selftests.run(debug, soak=True), SELFTESTS),
         Part("host", quality.host_tests, PLAN),
-    ], only), LANES)
-    return _finish(outcomes, began)
+    ])

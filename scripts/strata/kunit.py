@@ -16,7 +16,7 @@ _SHOW = "for f in /sys/kernel/debug/kunit/*/results; do cat $f; done"
 
 def run(kernel: Kernel) -> list[Outcome]:
     """Loads the library and its examples; a report of the kernel fails the run."""
-    out = modules.build(kernel, extra=["STRATA_DOCTESTS=y", "STRATA_TESTS=y"])
+    out = modules.build(kernel, extra=modules.tests(kernel))
     result = vm.run(kernel, _SHOW, insmod=[out / "strata.ko", out / "strata_doctests.ko"],
                     append="kunit.enable=1", kmemleak=True)
     log = modules.LOGS / f"kunit-{kernel.name}.log"

@@ -121,33 +121,29 @@ def script_tests() -> list[Outcome]:
                                    "PYTHONDONTWRITEBYTECODE": "1"})
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(done.stdout + done.stderr)
-    tests = re.findall(r"^(test\w+) \(([\w.]+)\)(?:\n.*)?? \.\.\. (?:.*\n)*?(ok|FAIL|ERROR|skipped.*)$", done.stderr, re.M)
-    failed = re.findall(r"^(?:FAIL|ERROR): (\S+) \(([\w.]+)\)", done.stderr, re.M)
+    tests = re.findall(r"^test\w+ \(([\w.]+)\)(?:\n.*)?? \.\.\. (?:.*\n)*?(ok|FAIL|ERROR|skipped.*)$", done.stderr, re.M)
+    failed = re.findall(r"^(?:FAIL|ERROR): \S+ \(([\w.]+)\)", done.stderr, re.M)
     count = re.search(r"^Ran (\d+) tests?", done.stderr, re.M)
     ran = int(count[1]) if count else 0
-    bad = [Outcome(f"scripts/{where.rsplit('.', 1)[-1]}.{name}", False, "see the log", log) for name, where in failed]
+    bad = [Outcome(f"scripts/{where}", False, "see the log", log) for where in failed]
     if done.returncode and not bad or not ran:
         bad.append(Outcome("scripts/unittest", False, done.stderr.strip()[-300:] or "no test ran", log))
-    names = {f"scripts/{where.rsplit('.', 1)[-1]}.{name}" for name, where, verdict in tests if verdict == "ok"}
+    names = {f"scripts/{where}" for where, verdict in tests if verdict == "ok"}
     return [Outcome(name, True) for name in sorted(names - {o.name for o in bad})] + bad
 
 
 def documentation(kernel: Kernel) -> list[Outcome]:
-    """rustdoc of the library, without a warning."""
+    """rustdoc of the library; Kbuild makes its warnings errors, so that a second run has them too."""
     try:
         out = modules.build(kernel, extra=["STRATA_DOC=y"])
     except say.StepFailed as error:
-        return [Outcome("doc/rustdoc", False, "rustdoc failed", error.log)]
-    log = modules.LOGS / f"modules-{kernel.name}.log"
-    warnings = re.findall(r"^warning: (?!.*BTF)(.*)$", log.read_text(), re.M)
+        return [Outcome("doc/rustdoc", False, "rustdoc failed, or warned", error.log)]
     index = out / "doc" / "strata" / "index.html"
-    if not index.exists():
-        return [Outcome("doc/rustdoc", False, f"there is no {index}", log)]
-    return [Outcome("doc/rustdoc", not warnings, warnings[0] if warnings else "", log)]
+    return [Outcome("doc/rustdoc", index.exists(), f"there is no {index}")]
 
 
 def main_doc(arguments: Sequence[str]) -> int:
-    """doc: rustdoc of the library and of the pure crate."""
+    """doc: rustdoc of the library."""
     argparse.ArgumentParser(prog="scripts/run doc", description=main_doc.__doc__).parse_args(arguments)
     (outcome,) = documentation(kernels.get("stock"))
     say.line(outcome.line() if not outcome.passed else f"{paths.OUT}/stock/doc/strata/index.html")

@@ -21,8 +21,7 @@ use kernel::sync::LockClassKey;
 ///
 /// `PLACE` must be the kernel level that the rank comes after, [`Starts`](Rank::Starts) the first
 /// level that priming the rank acquires, and `BEFORE` and `AFTER` the other ranks of the same place,
-/// in their order. [`ranks!`](crate::ranks) and this module
-/// alone implement it.
+/// in their order. [`ranks!`](crate::ranks) and this module alone implement it.
 pub unsafe trait Rank: Level {
     /// What telling lockdep of the rank acquires first. A lock of this rank may be created only
     /// before that.
@@ -293,10 +292,10 @@ macro_rules! ranks {
     };
 
     // One rank after the other; those done are in the last brackets before the rest.
-    (@set [$($outer:ident)*] $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?] $before:tt $after:tt $signal:tt $wait:tt
-     $classes:tt [$($done:ident)*]) => {};
-    (@set [$($outer:ident)*] $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?] $before:tt $after:tt $signal:tt $wait:tt
-     $classes:tt [$($done:ident)*]
+    (@set [$($outer:ident)*] $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?]
+     $before:tt $after:tt $signal:tt $wait:tt $classes:tt [$($done:ident)*]) => {};
+    (@set [$($outer:ident)*] $place:ident $starts:ident [$($anchor:ty)?] [$($end:ident)?]
+     $before:tt $after:tt $signal:tt $wait:tt $classes:tt [$($done:ident)*]
      $(#[$doc:meta])* $vis:vis $rank:ident $(, $($rest:tt)*)?) => {
         $(#[$doc])*
         $vis enum $rank {}
@@ -341,7 +340,8 @@ macro_rules! ranks {
             unsafe impl $crate::cx::Before<$rank> for $outer {}
             $crate::ranks!(@join $outer $rank);
         )*
-        $crate::ranks!(@set [$($outer)*] $place $starts [$($anchor)?] [$($end)?] $before $after $signal $wait $classes
+        $crate::ranks!(@set [$($outer)*] $place $starts [$($anchor)?] [$($end)?]
+            $before $after $signal $wait $classes
             [$($done)* $rank] $($($rest)*)?);
     };
 
