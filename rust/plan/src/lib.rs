@@ -8,4 +8,7 @@
 #![cfg_attr(not(any(test, MODULE)), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod budget;
+pub mod drop_mask;
+mod number;
 pub mod window;
