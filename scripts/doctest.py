@@ -36,6 +36,11 @@ module! {
 
 struct Doctests;
 
+// SAFETY: It is the module of this crate, which the type is part of.
+unsafe impl strata::dev::Owner for Doctests {
+    const MODULE: &'static ThisModule = strata::this_module!(Doctests);
+}
+
 impl kernel::Module for Doctests {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self)

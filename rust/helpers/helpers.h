@@ -9,8 +9,17 @@
 #include <linux/gfp_types.h>
 #include <linux/types.h>
 
+struct file;
+struct list_head;
+struct list_lru;
+struct list_lru_one;
 struct lock_class_key;
+struct mutex;
 struct page;
+struct refcount_struct;
+struct shrinker;
+struct strata_lrus;
+struct vm_area_struct;
 struct work_struct;
 
 /* scope.c: task scopes and annotations that cost nothing where they are off */
@@ -77,6 +86,71 @@ int strata_helper_in_notifier(void (*callback)(void *), void *arg);
 /* page.c */
 u32 strata_helper_crc32c_page(u32 crc, struct page *page, size_t offset, size_t length);
 bool strata_helper_give_way(void);
+size_t strata_helper_total_pages(void);
+
+/* shrinker.c */
+
+/**
+ * enum strata_reach - how far one run of reclaim may go
+ * @STRATA_REACH_FS: it may take what file systems take
+ * @STRATA_REACH_IO: it may start IO
+ * @STRATA_REACH_URGENT: somebody waits for it; it is not kswapd's
+ */
+enum strata_reach {
+	STRATA_REACH_FS = 1,
+	STRATA_REACH_IO = 2,
+	STRATA_REACH_URGENT = 4,
+};
+
+struct shrinker *strata_helper_alloc_shrinker(const char *name);
+unsigned int strata_helper_reclaim_reach(gfp_t mask);
+bool strata_helper_wait_one_jiffy(void);
+unsigned int strata_helper_memalloc_noreclaim_save(void);
+void strata_helper_memalloc_noreclaim_restore(unsigned int flags);
+bool strata_helper_in_reclaim(void);
+int strata_helper_lockdep_is_on(void);
+
+/* lru.c */
+
+/**
+ * enum strata_claim - what became of an object that a walk came to
+ * @STRATA_CLAIM_TAKEN: it is off its list and locked; the list is unlocked, we have a reference
+ * @STRATA_CLAIM_BUSY: somebody else has it locked; the list is locked, we have no reference
+ * @STRATA_CLAIM_WAIT: the same, but the list is unlocked, we have a reference
+ * @STRATA_CLAIM_LAST: the same, and ours is the last reference
+ * @STRATA_CLAIM_DYING: nobody refers to it any more; the list is locked, we have no reference
+ */
+enum strata_claim {
+	STRATA_CLAIM_TAKEN,
+	STRATA_CLAIM_BUSY,
+	STRATA_CLAIM_WAIT,
+	STRATA_CLAIM_LAST,
+	STRATA_CLAIM_DYING,
+};
+
+struct strata_lrus *strata_helper_lrus_create(const char *name, size_t size, size_t align,
+					      unsigned int count, struct shrinker *shrinker);
+void strata_helper_lrus_destroy(struct strata_lrus *lrus);
+struct list_lru *strata_helper_lrus_first(struct strata_lrus *lrus);
+void *strata_helper_lrus_alloc(struct strata_lrus *lrus);
+void strata_helper_lrus_free(struct strata_lrus *lrus, void *object);
+int strata_helper_lru_claim(struct list_lru_one *list, struct list_head *item,
+			    struct refcount_struct *refs, struct mutex *lock, bool wait);
+void strata_helper_lru_unlock(struct list_lru_one *list);
+
+/* shmem.c: files of shmem, as the memory of a driver */
+struct file *strata_helper_shmem_create(const char *name, loff_t size);
+bool strata_helper_shmem_could_hold(size_t count);
+struct page *strata_helper_shmem_page(struct file *file, pgoff_t index);
+int strata_helper_shmem_crc32c(struct file *file, pgoff_t index, size_t offset, size_t length,
+			       u32 *crc);
+void strata_helper_shmem_set_held(struct file *file, bool held);
+void strata_helper_shmem_put_pages(struct file *file, struct page **pages, size_t count);
+size_t strata_helper_shmem_resident(struct file *file);
+size_t strata_helper_shmem_footprint(struct file *file);
+void strata_helper_shmem_purge(struct file *file, bool in_reclaim);
+size_t strata_helper_shmem_write_back(struct file *file);
+int strata_helper_shmem_map(struct file *file, struct vm_area_struct *vma);
 
 /* work.c */
 void strata_helper_init_work(struct work_struct *work, void (*run)(struct work_struct *work));

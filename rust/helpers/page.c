@@ -2,6 +2,7 @@
 
 #include <linux/crc32.h>
 #include <linux/highmem.h>
+#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
@@ -25,4 +26,10 @@ bool strata_helper_give_way(void)
 {
 	cond_resched();
 	return fatal_signal_pending(current);
+}
+
+/* How many pages the kernel manages. */
+size_t strata_helper_total_pages(void)
+{
+	return totalram_pages();
 }

@@ -35,7 +35,10 @@ mod generated {
 
     /// `strata_helper_*` of `rust/helpers`, by the name of what they stand for.
     pub mod helpers {
-        use super::strata_link;
+        use super::{
+            strata_link,
+            strata_lrus, //
+        };
         use kernel::bindings::*;
         use kernel::ffi;
 

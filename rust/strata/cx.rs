@@ -57,6 +57,7 @@
 pub mod class;
 mod order;
 mod rank;
+mod reach;
 
 pub use self::rank::Rank;
 #[doc(hidden)]
@@ -65,6 +66,11 @@ pub use self::rank::{
     Place,
     RankMap,
     Slot, //
+};
+
+pub use self::reach::{
+    EnterFs,
+    StartIo, //
 };
 
 pub use self::order::{
@@ -171,6 +177,16 @@ impl<L: Level, S: Sleep> Cx<'_, L, S> {
         // INVARIANT: The caller promises just that.
         // SAFETY: It has no size, so that there is nothing to point to.
         unsafe { NonNull::<Self>::dangling().as_mut() }
+    }
+
+    /// Lends the token to `f` as what it is: that of a task which may sleep.
+    #[inline(always)]
+    pub(crate) fn sleepable<R>(&mut self, f: impl for<'b> FnOnce(&mut Cx<'b, L>) -> R) -> R
+    where
+        S: MaySleep,
+    {
+        // SAFETY: The level stays, and `MaySleep` says the rest.
+        unsafe { self.at(f) }
     }
 
     /// Lends a token at `M` to `f`.

@@ -20,8 +20,10 @@
 //! | 1 | [`cx`]: the order and its tokens; `lockdep`: annotations |
 //! | 2 | [`scope`]: ways into a narrower context |
 //! | 3 | [`gfp`]: allocation under a token; [`sync`]: ranked locks |
-//! | 4 | [`page`]: memory in pages, for user space to map |
+//! | 4 | [`page`]: memory in pages, for user space to map; [`shmem`]: the same, swappable |
 //! | 5 | [`dev`]: entry points that hand out tokens and own their module |
+//! | 6 | [`shrinker`]: giving memory back; [`lru`]: what can be given back |
+//! | 7 | [`limit`]: page budgets |
 
 // `rustdoc --test` does not heed the crate attributes that Kbuild passes to rustc.
 #![cfg_attr(
@@ -36,10 +38,14 @@ mod bindings;
 pub mod cx;
 pub mod dev;
 pub mod gfp;
+pub mod limit;
 mod lockdep;
+pub mod lru;
 pub mod page;
 pub mod prelude;
 pub mod scope;
+pub mod shmem;
+pub mod shrinker;
 pub mod sync;
 
 pub use strata_plan as plan;
@@ -58,7 +64,7 @@ module! {
 }
 
 /// What `strata.ko` holds for all its users while it is loaded.
-struct Strata {
+pub struct Strata {
     /// Drained when the module goes, so that no trampoline of ours still runs after it.
     _works: dev::work::Works,
 }

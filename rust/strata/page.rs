@@ -161,6 +161,17 @@ impl Pages {
     }
 }
 
+/// How many pages the machine has for the kernel and user space. For limits that go by the size of
+/// memory.
+///
+/// # Context
+///
+/// Any. C: `totalram_pages()`.
+pub fn total() -> usize {
+    // SAFETY: It reads one number.
+    unsafe { bindings::total_pages() }
+}
+
 /// Lets others run, in a loop that may be long; `EINTR` if the task is being killed.
 fn give_way() -> Result {
     // SAFETY: Only called where the task may sleep, by the tokens of the callers.

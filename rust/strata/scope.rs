@@ -95,6 +95,24 @@ impl Drop for NoIoScope {
     }
 }
 
+/// `PF_MEMALLOC` of the running task, as reclaim sets it. As [`NoFsScope`].
+pub(crate) struct NoReclaimScope(u32, NotThreadSafe);
+
+impl NoReclaimScope {
+    pub(crate) fn enter() -> Self {
+        // SAFETY: Sets a bit of the running task; restored when the value is dropped.
+        let flags = unsafe { bindings::memalloc_noreclaim_save() };
+        Self(flags, NotThreadSafe)
+    }
+}
+
+impl Drop for NoReclaimScope {
+    fn drop(&mut self) {
+        // SAFETY: The flags are those of the matching save.
+        unsafe { bindings::memalloc_noreclaim_restore(self.0) };
+    }
+}
+
 impl<L: Level, S: Sleep> Cx<'_, L, S> {
     /// Runs `f` such that every allocation in it is `GFP_NOFS` at most.
     ///

@@ -33,7 +33,10 @@ pub use self::{
         ReclaimMutex,
         SignalMutex, //
     },
-    rcu::synchronize_rcu,
+    rcu::{
+        rcu_barrier,
+        synchronize_rcu, //
+    },
     spinlock::{
         NotifierSpinLock,
         ReclaimSpinLock,

@@ -8,7 +8,8 @@ from .kernels import Kernel
 from .outcome import Outcome
 
 # All must be there: a suite that was not built would pass in silence.
-SUITES = {"strata_doctests", "strata_scope", "strata_sync", "strata_work"}
+SUITES = {"strata_doctests", "strata_limit", "strata_lru", "strata_scope", "strata_shmem", "strata_shrinker",
+          "strata_sync", "strata_work"}
 
 # Each suite is a KTAP document of its own.
 _SHOW = "for f in /sys/kernel/debug/kunit/*/results; do cat $f; done"

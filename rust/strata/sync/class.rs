@@ -64,7 +64,7 @@ impl<R: Rank> Class<R> {
         self.name
     }
 
-    pub(super) fn key(&'static self) -> Pin<&'static LockClassKey> {
+    pub(crate) fn key(&'static self) -> Pin<&'static LockClassKey> {
         Pin::static_ref(&self.key)
     }
 
@@ -79,6 +79,12 @@ impl<R: Rank> Class<R> {
         self.prime_once(kind);
         #[cfg(not(CONFIG_LOCKDEP))]
         let _ = kind;
+    }
+
+    /// As [`prime`](Self::prime), for a mutex that is not of [`Mutex`](super::Mutex).
+    #[inline(always)]
+    pub(crate) fn prime_mutex(&'static self) {
+        self.prime(Kind::Mutex);
     }
 
     #[cfg(CONFIG_LOCKDEP)]

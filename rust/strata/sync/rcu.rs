@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting for readers.
+//! Waiting for readers, and for callbacks.
 
 use crate::{
     bindings,
@@ -31,4 +31,19 @@ where
     lockdep::might_alloc_kernel();
     // SAFETY: The token says that the task may sleep, so it is in no reader's section.
     unsafe { bindings::synchronize_rcu() };
+}
+
+/// Waits until all RCU callbacks that were queued before have run.
+///
+/// # Context
+///
+/// As [`synchronize_rcu`]. C: `rcu_barrier()`.
+pub fn rcu_barrier<L, S>(_cx: &mut Cx<'_, L, S>)
+where
+    L: Before<Reclaim>,
+    S: MaySleep,
+{
+    lockdep::might_alloc_kernel();
+    // SAFETY: The token says that the task may sleep.
+    unsafe { bindings::rcu_barrier() };
 }
