@@ -112,4 +112,28 @@ impl UserRange {
         self.slice().reader().read_slice(bytes)?;
         Ok(bytes)
     }
+
+    /// Copies all of the range in: a text that user space wrote.
+    ///
+    /// # Context
+    ///
+    /// As [`read_bytes`](Self::read_bytes).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it is longer than `buffer`; `EFAULT` if it cannot be read.
+    pub fn read_text<'b, L, S>(
+        &self,
+        cx: &mut Cx<'_, L, S>,
+        buffer: &'b mut [u8],
+    ) -> Result<&'b [u8]>
+    where
+        L: Before<MmapHeld>,
+        S: MaySleep,
+    {
+        if self.length > buffer.len() {
+            return Err(EINVAL);
+        }
+        self.read_bytes(cx, buffer)
+    }
 }

@@ -296,11 +296,8 @@ impl<T: Phases> debugfs::File for DropCaches<T> {
     }
 
     fn write(&self, cx: &mut Cx<'_, Process>, input: UserRange) -> Result {
-        if input.len() > LONGEST {
-            return Err(EINVAL);
-        }
         let mut buffer = [0; LONGEST];
-        let text = input.read_bytes(cx, &mut buffer)?;
+        let text = input.read_text(cx, &mut buffer)?;
         let mask = Mask::parse(text).map_err(|_| EINVAL)?;
         if mask.unsupported(Shared::<T>::supported()).is_some() {
             return Err(Error::from_errno(-(bindings::EOPNOTSUPP as i32)));
