@@ -7,8 +7,8 @@
 RUN := $(CURDIR)/scripts/run
 KERNEL ?= stock
 
-.PHONY: all modules modules_install demo check check-next soak kselftest shell \
-	doc fmt clippy clean kernel-tree help
+.PHONY: all modules modules_install demo check check-next soak bench kselftest \
+	shell doc fmt clippy clean kernel-tree help
 
 all: modules
 
@@ -58,6 +58,9 @@ check-next:
 soak:
 	@$(RUN) soak
 
+bench:
+	@$(RUN) bench
+
 kselftest:
 	@$(RUN) kselftest
 
@@ -89,6 +92,7 @@ help:
 	@echo '  make modules_install  install them (KDIR=DIR, or for the running kernel)'
 	@echo '  make kernel-tree      a tree with Rust metadata for a kernel of Debian that you run'
 	@echo '  make shell            a VM with the modules loaded and a prompt (KERNEL=stock|debug|next)'
+	@echo '  make bench            workloads and their twins in C, compared by instructions'
 	@echo '  make kselftest        the selftests on this machine instead of a VM'
 	@echo '  make check-next       kselftests, KUnit and the corpus on the next kernel'
 	@echo '  make soak             what takes longer than make check may'

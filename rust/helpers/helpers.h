@@ -7,16 +7,15 @@
 #define STRATA_HELPERS_H
 
 #include <linux/gfp_types.h>
+#include <linux/mutex_types.h>
+#include <linux/refcount_types.h>
 #include <linux/types.h>
 
 struct file;
-struct list_head;
 struct list_lru;
 struct list_lru_one;
 struct lock_class_key;
-struct mutex;
 struct page;
-struct refcount_struct;
 struct shrinker;
 struct strata_lrus;
 struct vm_area_struct;
@@ -90,20 +89,8 @@ size_t strata_helper_total_pages(void);
 
 /* shrinker.c */
 
-/**
- * enum strata_reach - how far one run of reclaim may go
- * @STRATA_REACH_FS: it may take what file systems take
- * @STRATA_REACH_IO: it may start IO
- * @STRATA_REACH_URGENT: somebody waits for it; it is not kswapd's
- */
-enum strata_reach {
-	STRATA_REACH_FS = 1,
-	STRATA_REACH_IO = 2,
-	STRATA_REACH_URGENT = 4,
-};
-
 struct shrinker *strata_helper_alloc_shrinker(const char *name);
-unsigned int strata_helper_reclaim_reach(gfp_t mask);
+bool strata_helper_is_kswapd(void);
 bool strata_helper_wait_one_jiffy(void);
 unsigned int strata_helper_memalloc_noreclaim_save(void);
 void strata_helper_memalloc_noreclaim_restore(unsigned int flags);
@@ -113,18 +100,38 @@ int strata_helper_lockdep_is_on(void);
 /* lru.c */
 
 /**
+ * struct strata_object - what an object of lru.rs begins with
+ * @link: its place on a list, or empty
+ * @lock: its own lock
+ * @refs: how many refer to it
+ * @pages: what it stands for on a list; written under the lock alone
+ */
+struct strata_object {
+	struct list_head link;
+	struct mutex lock;
+	refcount_t refs;
+	size_t pages;
+};
+
+/**
+ * struct strata_total - what stands on a list, over all nodes and cgroups
+ * @objects: how many there are
+ * @pages: what they stand for
+ */
+struct strata_total {
+	atomic_long_t objects;
+	atomic_long_t pages;
+};
+
+/**
  * enum strata_claim - what became of an object that a walk came to
  * @STRATA_CLAIM_TAKEN: it is off its list and locked; the list is unlocked, we have a reference
- * @STRATA_CLAIM_BUSY: somebody else has it locked; the list is locked, we have no reference
- * @STRATA_CLAIM_WAIT: the same, but the list is unlocked, we have a reference
- * @STRATA_CLAIM_LAST: the same, and ours is the last reference
+ * @STRATA_CLAIM_BUSY: somebody else has it locked; the list is locked, we have a reference
  * @STRATA_CLAIM_DYING: nobody refers to it any more; the list is locked, we have no reference
  */
 enum strata_claim {
 	STRATA_CLAIM_TAKEN,
 	STRATA_CLAIM_BUSY,
-	STRATA_CLAIM_WAIT,
-	STRATA_CLAIM_LAST,
 	STRATA_CLAIM_DYING,
 };
 
@@ -134,8 +141,16 @@ void strata_helper_lrus_destroy(struct strata_lrus *lrus);
 struct list_lru *strata_helper_lrus_first(struct strata_lrus *lrus);
 void *strata_helper_lrus_alloc(struct strata_lrus *lrus);
 void strata_helper_lrus_free(struct strata_lrus *lrus, void *object);
-int strata_helper_lru_claim(struct list_lru_one *list, struct list_head *item,
-			    struct refcount_struct *refs, struct mutex *lock, bool wait);
+void strata_helper_lru_init(struct strata_object *object, const char *name,
+			    struct lock_class_key *key);
+void strata_helper_lru_link(struct list_lru *lru, struct strata_object *object,
+			    struct strata_total *total, size_t pages);
+void strata_helper_lru_unlink(struct list_lru *lru, struct strata_object *object,
+			      struct strata_total *total);
+void strata_helper_lru_taken(struct strata_total *total, size_t objects, size_t pages);
+int strata_helper_lru_claim(struct list_lru_one *list, struct strata_object *object);
+bool strata_helper_lru_pass(struct list_lru_one *list, struct strata_object *object);
+bool strata_helper_lru_release(struct strata_object *object);
 void strata_helper_lru_unlock(struct list_lru_one *list);
 
 /* shmem.c: files of shmem, as the memory of a driver */

@@ -106,35 +106,86 @@ void strata_helper_lrus_free(struct strata_lrus *lrus, void *object)
 	kmem_cache_free(lrus->cache, object);
 }
 
+/* On no list, unlocked, and with one reference. */
+void strata_helper_lru_init(struct strata_object *object, const char *name,
+			    struct lock_class_key *key)
+{
+	INIT_LIST_HEAD(&object->link);
+	__mutex_init(&object->lock, name, key);
+	refcount_set(&object->refs, 1);
+	object->pages = 0;
+}
+
+void strata_helper_lru_link(struct list_lru *lru, struct strata_object *object,
+			    struct strata_total *total, size_t pages)
+{
+	/* A walk that finds it locked reads it all the same. */
+	WRITE_ONCE(object->pages, pages);
+	atomic_long_inc(&total->objects);
+	atomic_long_add(pages, &total->pages);
+	list_lru_add_obj(lru, &object->link);
+}
+
+void strata_helper_lru_unlink(struct list_lru *lru, struct strata_object *object,
+			      struct strata_total *total)
+{
+	strata_helper_lru_taken(total, 1, object->pages);
+	list_lru_del_obj(lru, &object->link);
+}
+
+/* Objects were taken off a list. */
+void strata_helper_lru_taken(struct strata_total *total, size_t objects, size_t pages)
+{
+	atomic_long_sub(objects, &total->objects);
+	atomic_long_sub(pages, &total->pages);
+}
+
+/*
+ * What follows runs for each object that is scanned, and is in C since nearly
+ * all of it is inlined here (make bench).
+ */
+
 /**
  * strata_helper_lru_claim - take an object off its list, if that is possible at once
  * @list: the list, locked
- * @item: the object's link in it
- * @refs: the object's count of references
- * @lock: the object's own lock
- * @wait: the caller is ready to wait for the object's lock
- *
- * In one piece, since nearly all of it is inlined: this runs for each object that
- * is scanned.
+ * @object: on it
  *
  * Return: &enum strata_claim, which says whether the list is still locked and
  * whether the caller now has a reference.
  */
-int strata_helper_lru_claim(struct list_lru_one *list, struct list_head *item,
-			    refcount_t *refs, struct mutex *lock, bool wait)
+int strata_helper_lru_claim(struct list_lru_one *list, struct strata_object *object)
 {
 	/* Its last user is waiting for us to unlock the list. */
-	if (unlikely(!refcount_inc_not_zero(refs)))
+	if (unlikely(!refcount_inc_not_zero(&object->refs)))
 		return STRATA_CLAIM_DYING;
-	if (likely(mutex_trylock(lock))) {
-		list_lru_isolate(list, item);
-		spin_unlock(&list->lock);
-		return STRATA_CLAIM_TAKEN;
-	}
-	if (!wait && refcount_dec_not_one(refs))
+	if (unlikely(!mutex_trylock(&object->lock)))
 		return STRATA_CLAIM_BUSY;
+	list_lru_isolate(list, &object->link);
 	spin_unlock(&list->lock);
-	return wait ? STRATA_CLAIM_WAIT : STRATA_CLAIM_LAST;
+	return STRATA_CLAIM_TAKEN;
+}
+
+/**
+ * strata_helper_lru_pass - leave an object alone that is busy
+ * @list: the list, locked
+ * @object: on it, with a reference of the caller
+ *
+ * Return: true if the reference is gone. False if it was the last one: then the
+ * caller still has it, and the list is unlocked.
+ */
+bool strata_helper_lru_pass(struct list_lru_one *list, struct strata_object *object)
+{
+	if (refcount_dec_not_one(&object->refs))
+		return true;
+	spin_unlock(&list->lock);
+	return false;
+}
+
+/* Unlocks an object and lets go of it. True if that was the last reference. */
+bool strata_helper_lru_release(struct strata_object *object)
+{
+	mutex_unlock(&object->lock);
+	return refcount_dec_and_test(&object->refs);
 }
 
 void strata_helper_lru_unlock(struct list_lru_one *list)

@@ -21,18 +21,10 @@ struct shrinker *strata_helper_alloc_shrinker(const char *name)
 			      "%s", name);
 }
 
-/* What reclaim with this mask may do, and for whom it is: enum strata_reach. */
-unsigned int strata_helper_reclaim_reach(gfp_t mask)
+/* Nobody waits for what kswapd reclaims. */
+bool strata_helper_is_kswapd(void)
 {
-	unsigned int reach = 0;
-
-	if (mask & __GFP_FS)
-		reach |= STRATA_REACH_FS;
-	if (mask & __GFP_IO)
-		reach |= STRATA_REACH_IO;
-	if (!current_is_kswapd())
-		reach |= STRATA_REACH_URGENT;
-	return reach;
+	return current_is_kswapd();
 }
 
 /* Sleeps for a moment, and tells whether the task is being killed. */

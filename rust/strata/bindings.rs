@@ -37,7 +37,9 @@ mod generated {
     pub mod helpers {
         use super::{
             strata_link,
-            strata_lrus, //
+            strata_lrus,
+            strata_object,
+            strata_total, //
         };
         use kernel::bindings::*;
         use kernel::ffi;

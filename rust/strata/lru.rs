@@ -51,7 +51,10 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -149,7 +152,8 @@ pub enum Verdict {
 /// There was no memory for an object; here is what should have gone into it.
 pub type NotMade<T> = gfp::NoMemory<(T, <T as Item>::State)>;
 
-/// What stands on one list, over all nodes and cgroups.
+/// What stands on one list, over all nodes and cgroups: a `struct strata_total`.
+#[repr(C)]
 struct Total {
     objects: Atomic<isize>,
     pages: Atomic<isize>,
@@ -164,15 +168,8 @@ impl Total {
     }
 
     #[inline(always)]
-    fn add(&self, pages: usize) {
-        self.objects.add(1, Relaxed);
-        self.pages.add(pages as isize, Relaxed);
-    }
-
-    #[inline(always)]
-    fn remove(&self, pages: usize) {
-        self.objects.add(-1, Relaxed);
-        self.pages.add(-(pages as isize), Relaxed);
+    fn as_ptr(&self) -> *mut bindings::strata_total {
+        ptr::from_ref(self).cast_mut().cast()
     }
 
     fn objects(&self) -> usize {
@@ -303,12 +300,12 @@ impl<T: Item> Cache<T> {
         }
     }
 
-    /// The pages of all objects on a list.
+    /// The pages of all objects on a list. Those that a walk took off it are among them until it ends.
     pub fn pages(&self, list: T::List) -> usize {
         self.total(list).pages()
     }
 
-    /// The number of all objects on a list.
+    /// The number of all objects on a list, as [`pages`](Self::pages).
     pub fn objects(&self, list: T::List) -> usize {
         self.total(list).objects()
     }
@@ -344,6 +341,12 @@ impl<T: Item> Cache<T> {
     fn total(&self, list: T::List) -> &Total {
         // The bound is that of the trait.
         &self.totals[list.index() % MAX_LISTS]
+    }
+
+    /// A list, and what stands on it.
+    #[inline(always)]
+    fn list(&self, list: T::List) -> (*mut bindings::list_lru, *mut bindings::strata_total) {
+        (self.lru(list), self.total(list).as_ptr())
     }
 
     #[inline(always)]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from . import corpus, kernels, kunit, modules, objects, quality, rules, say, selftests, ui
+from . import bench, corpus, kernels, kunit, modules, objects, quality, rules, say, selftests, ui
 from .outcome import Outcome, tally
 
 LANES = 2
@@ -27,6 +27,7 @@ STYLE = "README.md (Contributing)"
 CORPORA = "tests/lockdep/cases.toml, tests/misuse/cases.toml, Documentation/testing.rst"
 SELFTESTS = "tools/testing/selftests/strata"
 PLAN = "rust/plan"
+BENCH = "bench, Documentation/testing.rst"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def main(arguments: Sequence[str]) -> int:
         Part("kselftest-debug", lambda: selftests.run(debug), SELFTESTS),
         Part("kselftest-stock", lambda: selftests.run(stock), SELFTESTS),
         Part("kunit", lambda: kunit.run(debug), "rust/strata"),
+        Part("bench", lambda: bench.check(stock), BENCH),
         Part("ui", lambda: ui.run(stock), "tests/ui, Documentation/rules.rst"),
         Part("host", quality.host_tests, PLAN),
         Part("scripts", quality.script_tests, "scripts/tests"),

@@ -155,25 +155,31 @@ def _ordered(images: dict[str, bytes]) -> dict[str, bytes]:
     return order
 
 
+def _with_parameters(entries: Iterable) -> list[tuple]:
+    """Each entry with its parameters, which may be none."""
+    return [entry if isinstance(entry, tuple) else (entry, "") for entry in entries]
+
+
 class GuestModules:
     """The modules of one VM, in the order in which its init loads them.
 
-    `modules` are names of the kernel's own; `insmod` are files, each perhaps
+    `modules` are names of the kernel's own, `insmod` are files; each perhaps
     with its parameters.  What they need of the kernel's modules comes along.
     """
 
-    def __init__(self, modroot: Path | None, modules: Iterable[str],
+    def __init__(self, modroot: Path | None, modules: Iterable[str | tuple[str, str]],
                  insmod: Iterable[Path | tuple[Path, str]]) -> None:
         self.images: dict[str, bytes] = {}
-        self._parameters: dict[str, str] = {}
-        own = [entry if isinstance(entry, tuple) else (entry, "") for entry in insmod]
+        named = _with_parameters(modules)
+        self._parameters = {module_name(name): parameters for name, parameters in named}
+        own = _with_parameters(insmod)
         for path, parameters in own:
             if not Path(path).is_file():
                 raise Refusal(f"There is no module {path}; is it built?")
             self._parameters[module_name(path)] = parameters
         contents = _ordered({module_name(path): module_bytes(Path(path)) for path, _ in own})
         needed = {name for image in contents.values() for name in depends(image)}
-        stock = [*modules, *sorted(needed - set(contents))]
+        stock = [*(name for name, _ in named), *sorted(needed - set(contents))]
         if stock and modroot is None:
             raise Refusal(f"This kernel came without modules, so it has no {stock[0]}.")
         if stock:

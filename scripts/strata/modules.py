@@ -35,7 +35,7 @@ def out(kernel: Kernel) -> Path:
 def tests(kernel: Kernel) -> list[str]:
     """What Kbuild is told so that everything is built which tests on this kernel load or look at."""
     kunit = ["STRATA_DOCTESTS=y"] if kernel.config.get("KUNIT") == "y" else []
-    return ["STRATA_TESTS=y", "STRATA_ARGS=y", *kunit]
+    return ["STRATA_TESTS=y", "STRATA_BENCH=y", "STRATA_ARGS=y", *kunit]
 
 
 def loadable(folder: Path) -> list[Path]:

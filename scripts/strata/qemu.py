@@ -50,6 +50,8 @@ class Machine:
     memory: str = "1G"
     cpus: int = 2
     accel: str = "tcg"
+    # The guest's clock is the number of instructions that it ran: one each nanosecond.
+    icount: bool = False
 
     def arguments(self) -> list[str]:
         # Without ACPI there are no tables to interpret, which would be most of a
@@ -59,11 +61,12 @@ class Machine:
         # With five-level paging a timer interrupt during identify_cpu(), which clears
         # the flag for it for a moment, makes KASAN take a good address for a wild one.
         cpu = "max" if self.accel == "tcg" else "host"
+        accel = {"tcg": "tcg,thread=single" if self.icount else "tcg,thread=multi"}.get(self.accel, self.accel)
         return [
-            "-machine", f"{kind},memory-backend=ram",
-            "-accel", "tcg,thread=multi" if self.accel == "tcg" else self.accel,
+            "-machine", f"{kind},memory-backend=ram", "-accel", accel,
+            *(["-icount", "shift=0,sleep=off"] if self.icount else []),
             "-cpu", f"{cpu},la57=off",
-            "-smp", str(self.cpus), "-m", f"{_size(self.memory) >> 20}M",
+            "-smp", str(self.cpus), "-m", f"{size(self.memory) >> 20}M",
         ]
 
 
@@ -102,10 +105,10 @@ def _path(fd: int) -> str:
     return f"/proc/{os.getpid()}/fd/{fd}"
 
 
-def _size(memory: str) -> int:
+def size(memory: str) -> int:
     found = re.fullmatch(r"(\d+)([MG])", memory.upper())
     if not found:
-        raise Refusal(f"A VM's memory is given as 512M or 2G, not as {memory}.")
+        raise Refusal(f"A size is given as 512M or 2G, not as {memory}.")
     return int(found[1]) << {"M": 20, "G": 30}[found[2]]
 
 
@@ -166,9 +169,9 @@ class Qemu:
         state = self.boot.incoming or self.state
         # The VM that is saved writes through to the file; a restored one must not.
         share = "off" if self.boot.incoming else "on"
-        backend = (f"memory-backend-file,id=ram,size={_size(self.machine.memory)},"
+        backend = (f"memory-backend-file,id=ram,size={size(self.machine.memory)},"
                    f"mem-path={_path(state.memory)},share={share}" if state else
-                   f"memory-backend-ram,id=ram,size={_size(self.machine.memory)}")
+                   f"memory-backend-ram,id=ram,size={size(self.machine.memory)}")
         log = _path(self._console.fileno())
         console = (f"stdio,id=console,mux=on,signal=off,logfile={log},logappend=on"
                    if self.interactive else f"file,id=console,path={log},append=on")

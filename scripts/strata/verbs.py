@@ -19,6 +19,7 @@ VERBS = {
     "check": ("check", "main", "prove the rules: every test there is"),
     "check-next": ("check", "main_next", "kselftests, KUnit and the corpus on the next kernel"),
     "soak": ("check", "main_soak", "what takes longer than check may"),
+    "bench": ("bench", "main", "workloads and their twins in C, compared by instructions"),
     "kselftest": ("selftests_here", "main", "the selftests on this machine instead of a VM"),
     "modules": ("modules", "main", "build the modules for a kernel of ours"),
     "shell": ("vm_verbs", "run_shell", "a VM with the modules loaded and a prompt"),

@@ -18,10 +18,12 @@ from typing import Protocol
 from . import accel, console, initramfs, kmemleak as leaks, ktap
 from .guest import Dead, Guest
 from .initramfs import Content, GuestModules
-from .qemu import Boot, Machine, Qemu, State
+from .qemu import Boot, Machine, Qemu, State, size
 from .say import Refusal
 
 Watch = Callable[[bytes], None]
+# A module of the kernel's own, perhaps with its parameters.
+Named = str | tuple[str, str]
 
 # Reset by triple fault: the machine has no other way, and -no-reboot turns it
 # into QEMU's end.  Emulation on a shared host is slow: the kernel's watchdogs
@@ -30,6 +32,9 @@ COMMAND_LINE = ("console=ttyS0 quiet loglevel=5 panic=-1 oops=panic reboot=t nok
                 "printk.devkmsg=on tsc=nowatchdog trace_clock=local "
                 "rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120")
 
+
+# Enough to swap to for all that a test has in memory.
+SWAP = "256M"
 
 # Looking for what a machine has not got costs time, and errors on the console.
 MACHINE_LINE = {"microvm": "acpi=off"}
@@ -195,7 +200,7 @@ class Setup:
     """A VM before it is started: a kernel, hardware, modules and files."""
 
     kernel: Bootable
-    modules: Sequence[str] = ()
+    modules: Sequence[Named] = ()
     insmod: Sequence[Path | tuple[Path, str]] = ()
     files: Mapping[str, Content] = field(default_factory=dict)
     machine: str = "microvm"
@@ -203,6 +208,10 @@ class Setup:
     cpus: int = 2
     append: str = ""
     kmemleak: bool = False
+    # The size of a disk in the VM's own memory to swap to; it takes what is written to it.
+    swap: str = ""
+    # The clock counts instructions, which takes emulation and one processor.
+    icount: bool = False
 
     def image(self) -> Path:
         if self.kernel.image is None:
@@ -210,12 +219,16 @@ class Setup:
         return self.kernel.image
 
     def hardware(self) -> Machine:
+        if self.icount:
+            return Machine(self.machine, self.memory, cpus=1, accel="tcg", icount=True)
         chosen = accel.choose(self.image(), lambda: _kvm_works(self.kernel))
         return Machine(self.machine, self.memory, self.cpus, chosen)
 
     def boot(self, mode: str = "serve", more_files: Mapping[str, Content] | None = None) -> Boot:
-        modules = GuestModules(self.kernel.modroot, self.modules, self.insmod)
-        archive = initramfs.build(modules, {**self.files, **(more_files or {})}, busybox(), mode)
+        disk = [("brd", f"rd_nr=1 rd_size={size(self.swap) >> 10}")] if self.swap else []
+        modules = GuestModules(self.kernel.modroot, [*self.modules, *disk], self.insmod)
+        files = {**self.files, **(more_files or {}), "etc/strata/swap": self.swap}
+        archive = initramfs.build(modules, files, busybox(), mode)
         line = [COMMAND_LINE, MACHINE_LINE.get(self.machine, ""), leaks.BOOT if self.kmemleak else "",
                 self.append]
         return Boot(self.image(), archive, " ".join(" ".join(line).split()))
@@ -227,15 +240,17 @@ def busybox() -> Path:
     return Sysroot.get().path("/usr/bin/busybox")
 
 
-def run(kernel: Bootable, command: str, *, modules: Sequence[str] = (),
+def run(kernel: Bootable, command: str, *, modules: Sequence[Named] = (),
         insmod: Sequence[Path | tuple[Path, str]] = (), files: Mapping[str, Content] | None = None,
         machine: str = "microvm", memory: str = "1G", cpus: int = 2, append: str = "",
-        timeout: float = 300, kmemleak: bool = False, watch: Watch | None = None) -> Result:
+        timeout: float = 300, kmemleak: bool = False, swap: str = "", icount: bool = False,
+        watch: Watch | None = None) -> Result:
     """Boots `kernel`, loads its `modules` and our `insmod` files, runs `command`.
 
     `timeout` is for all of it, in seconds.  The Result covers the boot too.
+    `swap` is the size of a disk to swap to; `icount` makes the clock count instructions.
     """
-    setup = Setup(kernel, modules, insmod, files or {}, machine, memory, cpus, append, kmemleak)
+    setup = Setup(kernel, modules, insmod, files or {}, machine, memory, cpus, append, kmemleak, swap, icount)
     started = time.monotonic()
     with Qemu(setup.hardware(), setup.boot()) as qemu:
         session = Session(qemu, timeout)
@@ -280,7 +295,7 @@ class Snapshot:
     `expect` asks for it.
     """
 
-    def __init__(self, kernel: Bootable, *, modules: Sequence[str] = (),
+    def __init__(self, kernel: Bootable, *, modules: Sequence[Named] = (),
                  insmod: Sequence[Path | tuple[Path, str]] = (),
                  files: Mapping[str, Content] | None = None, machine: str = "microvm",
                  memory: str = "1G", cpus: int = 2, append: str = "", kmemleak: bool = False,

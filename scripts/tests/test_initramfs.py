@@ -126,6 +126,11 @@ class Modules(Folder):
         self.assertEqual(script, "insmod /lib/modules/strata/a.ko pages=7 || exit 1\n"
                                  "insmod /lib/modules/strata/b_c.ko || exit 2\n")
 
+    def test_parameters_of_the_kernels_own(self) -> None:
+        script = initramfs.GuestModules(self.modroot(), [("drm-exec", "rd_nr=1"), "drm"], ()).load_script()
+        self.assertEqual(script, "insmod /lib/modules/strata/drm_exec.ko rd_nr=1 || exit 1\n"
+                                 "insmod /lib/modules/strata/drm.ko || exit 2\n")
+
     def test_refusals(self) -> None:
         with self.assertRaisesRegex(Refusal, "is it built"):
             self.loaded(None, (), [self.folder / "gone.ko"])

@@ -73,6 +73,14 @@ class OneRun(Booted):
                         modules=["drm_gpuvm"], timeout=90)
         self.assertTrue(result.ok(), result.explain())
 
+    def test_swap(self) -> None:
+        result = vm.run(self.kernel, "grep ^SwapTotal /proc/meminfo; cat /sys/fs/cgroup/cgroup.controllers", swap="64M",
+                        timeout=90)
+        self.assertTrue(result.ok(), result.explain())
+        total, controllers = result.output.splitlines()
+        self.assertEqual(int(total.split()[1]) >> 10, 63, "all of it but a page")
+        self.assertIn("memory", controllers.split())
+
     def test_module_that_does_not_load(self) -> None:
         broken = paths.CACHE / "broken.ko"
         broken.write_bytes(b"no module")

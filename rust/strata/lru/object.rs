@@ -32,10 +32,6 @@ use kernel::{
             ARef,
             AlwaysRefCounted, //
         },
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
         Arc,
         Refcount, //
     },
@@ -51,15 +47,12 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `link` is on the list that `place` names, or is empty. `place` and `state` are accessed, and
-/// `pages` is written, only by who holds `mutex` or has the last reference. The memory is of `cache`.
+/// `head` is initialised. Its link is on the list that `place` names, or is empty. `place` and `state`
+/// are accessed, and `head.pages` is written, only by who holds its lock or has the last reference.
+/// The memory is of `cache`.
 #[repr(C)]
 pub struct Object<T: Item> {
-    pub(super) link: Opaque<bindings::list_head>,
-    pub(super) mutex: Opaque<bindings::mutex>,
-    pub(super) refs: Refcount,
-    /// What it stands for on its list. A walk that finds it locked reads it all the same.
-    pub(super) pages: Atomic<usize>,
+    pub(super) head: Opaque<bindings::strata_object>,
     pub(super) place: UnsafeCell<Option<T::List>>,
     state: UnsafeCell<T::State>,
     item: T,
@@ -83,10 +76,7 @@ impl<T: Item> Object<T> {
     ) -> ARef<Self> {
         let class = cache.class;
         let object = Self {
-            link: Opaque::uninit(),
-            mutex: Opaque::uninit(),
-            refs: Refcount::new(1),
-            pages: Atomic::new(0),
+            head: Opaque::uninit(),
             place: UnsafeCell::new(None),
             state: UnsafeCell::new(state),
             item,
@@ -98,7 +88,7 @@ impl<T: Item> Object<T> {
         // SAFETY: It was just written.
         let object = unsafe { memory.as_ref() };
         // SAFETY: Nobody else has the object, which stays where it is.
-        unsafe { raw::init(object.link.get(), object.mutex.get(), class) };
+        unsafe { raw::init(object.head.get(), class) };
         // SAFETY: The count is 1, and this is that one.
         unsafe { ARef::from_raw(memory) }
     }
@@ -123,8 +113,8 @@ impl<T: Item> Object<T> {
         L: Before<T::Rank>,
         S: MaySleep,
     {
-        // SAFETY: The mutex was initialised with the object.
-        unsafe { bindings::mutex_lock(self.mutex.get()) };
+        // SAFETY: It was initialised with the object.
+        unsafe { bindings::mutex_lock(self.mutex()) };
         // SAFETY: It is held now.
         let mut locked = unsafe { Locked::new(self) };
         // SAFETY: `L` comes before `T::Rank`, which is what is held.
@@ -137,7 +127,7 @@ impl<T: Item> Object<T> {
     ///
     /// There must be no reference any more.
     #[cold]
-    unsafe fn free(this: NonNull<Self>) {
+    pub(super) unsafe fn free(this: NonNull<Self>) {
         // SAFETY: It is valid until it is freed below.
         let object = unsafe { this.as_ref() };
         // SAFETY: We are the last to have it: a walk that comes to it takes no reference.
@@ -154,32 +144,50 @@ impl<T: Item> Object<T> {
         unsafe { bindings::lrus_free(cache.lrus.as_ptr(), this.as_ptr().cast()) };
     }
 
-    /// Takes it off the list that it stands on.
+    /// Takes it off the list that it stands on. Called with its lock, or the last reference.
     #[inline]
     pub(super) fn unlink(&self, list: T::List) {
-        self.cache.total(list).remove(self.pages.load(Relaxed));
+        let (lru, total) = self.cache.list(list);
         // SAFETY: It is on this list, by the type invariant.
-        unsafe { bindings::list_lru_del_obj(self.cache.lru(list), self.link.get()) };
+        unsafe { bindings::lru_unlink(lru, self.head.get(), total) };
     }
 
-    /// Puts it at the end of a list.
+    /// Puts it at the end of a list. Called with its lock.
     #[inline]
-    fn link(&self, list: T::List) {
-        self.cache.total(list).add(self.pages.load(Relaxed));
+    fn link(&self, list: T::List, pages: usize) {
+        let (lru, total) = self.cache.list(list);
         // SAFETY: It is on no list, and its memory is of the cache that the list is of.
-        unsafe { bindings::list_lru_add_obj(self.cache.lru(list), self.link.get()) };
+        unsafe { bindings::lru_link(lru, self.head.get(), total, pages) };
+    }
+
+    /// The pages that it stands for, for who may not have its lock.
+    pub(super) fn pages_now(&self) -> usize {
+        // SAFETY: It is within the object. Others may write it: as C's `READ_ONCE()`.
+        unsafe { (&raw const (*self.head.get()).pages).read_volatile() }
+    }
+
+    #[inline(always)]
+    pub(super) fn mutex(&self) -> *mut bindings::mutex {
+        // SAFETY: It is within the object.
+        unsafe { &raw mut (*self.head.get()).lock }
+    }
+
+    #[inline(always)]
+    fn refs(&self) -> &Refcount {
+        // SAFETY: It is initialised, and a `Refcount` is nothing but a `refcount_t`.
+        unsafe { &*(&raw const (*self.head.get()).refs).cast() }
     }
 }
 
 // SAFETY: The count says how many references there are.
 unsafe impl<T: Item> AlwaysRefCounted for Object<T> {
     fn inc_ref(&self) {
-        self.refs.inc();
+        self.refs().inc();
     }
 
     unsafe fn dec_ref(object: NonNull<Self>) {
         // SAFETY: The caller has a reference.
-        if unsafe { object.as_ref() }.refs.dec_and_test() {
+        if unsafe { object.as_ref() }.refs().dec_and_test() {
             // SAFETY: That was the last one.
             unsafe { Self::free(object) };
         }
@@ -221,8 +229,10 @@ impl<'a, T: Item> Locked<'a, T> {
     }
 
     /// The pages that it stands for, or last stood for, on its list.
+    #[inline(always)]
     pub fn pages(&self) -> usize {
-        self.object.pages.load(Relaxed)
+        // SAFETY: The lock is held, by the type invariant.
+        unsafe { (*self.object.head.get()).pages }
     }
 
     /// Puts it at the end of `list`, where it stands for `pages`; takes it off another one before.
@@ -233,8 +243,7 @@ impl<'a, T: Item> Locked<'a, T> {
     #[inline]
     pub fn put_on(&mut self, list: T::List, pages: usize) {
         self.leave();
-        self.object.pages.store(pages, Relaxed);
-        self.object.link(list);
+        self.object.link(list, pages);
         self.set_list(Some(list));
     }
 
@@ -280,6 +289,6 @@ impl<T: Item> Drop for Locked<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: We hold it, by the type invariant.
-        unsafe { bindings::mutex_unlock(self.object.mutex.get()) };
+        unsafe { bindings::mutex_unlock(self.object.mutex()) };
     }
 }

@@ -238,11 +238,17 @@ impl ScanControl<'_> {
         self.scope
     }
 
+    /// A walk came to an object that stands for so many pages. Memory has fewer than would overflow.
+    #[inline(always)]
+    pub(crate) fn came_to(&mut self, pages: usize) {
+        self.scanned = self.scanned.wrapping_add(pages.max(1));
+    }
+
     /// An object that stands for so many pages could not be locked.
     #[inline]
     pub(crate) fn passed_over(&mut self, pages: usize) {
         self.passed_over += 1;
-        self.scanned(pages.max(1));
+        self.came_to(pages);
     }
 
     /// Whether a walk is to take the object that it comes to for locked.

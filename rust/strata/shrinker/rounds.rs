@@ -25,48 +25,47 @@ use crate::{
     plan::drop_mask::Mask, //
 };
 
-/// How far a scan may go, and who asks for it.
+/// How far a scan by the running task may go: bits of an allocation's mask, and one of our own.
 #[derive(Clone, Copy)]
 pub(crate) struct Reach(u32);
 
 impl Reach {
-    /// That of a task in process context which waits for the memory.
-    pub(crate) const PROCESS: Self = Self(
-        bindings::strata_reach_STRATA_REACH_FS
-            | bindings::strata_reach_STRATA_REACH_IO
-            | bindings::strata_reach_STRATA_REACH_URGENT,
-    );
+    const FS: u32 = 1 << bindings::___GFP_FS_BIT;
+    const IO: u32 = 1 << bindings::___GFP_IO_BIT;
+    /// Nobody waits for the memory. Neither of the bits above.
+    const BACKGROUND: u32 = !(Self::FS | Self::IO);
 
-    /// That of reclaim with a mask, by the running task.
+    /// That of a task in process context.
+    pub(crate) const PROCESS: Self = Self(Self::FS | Self::IO);
+
+    /// That of reclaim with a mask.
     #[inline(always)]
     pub(super) fn of_mask(mask: bindings::gfp_t) -> Self {
-        // SAFETY: It only looks at the mask and the running task.
-        Self(unsafe { bindings::reclaim_reach(mask) })
+        Self(mask & (Self::FS | Self::IO))
     }
 
     /// Without what file systems take, as for an allocation with `GFP_NOFS`.
     pub(super) fn without_fs(self) -> Self {
-        Self(self.0 & !bindings::strata_reach_STRATA_REACH_FS)
+        Self(self.0 & !Self::FS)
     }
 
     /// As kswapd, for whose work nobody waits.
     pub(super) fn background(self) -> Self {
-        Self(self.0 & !bindings::strata_reach_STRATA_REACH_URGENT)
+        Self(self.0 | Self::BACKGROUND)
     }
 
     #[inline(always)]
     fn fs(self) -> bool {
-        self.0 & bindings::strata_reach_STRATA_REACH_FS != 0
+        self.0 & Self::FS != 0
     }
 
-    #[inline(always)]
     fn io(self) -> bool {
-        self.0 & bindings::strata_reach_STRATA_REACH_IO != 0
+        self.0 & Self::IO != 0
     }
 
-    #[inline(always)]
     fn urgent(self) -> bool {
-        self.0 & bindings::strata_reach_STRATA_REACH_URGENT != 0
+        // SAFETY: It only looks at the running task.
+        self.0 & Self::BACKGROUND == 0 && !unsafe { bindings::is_kswapd() }
     }
 }
 
@@ -122,7 +121,9 @@ impl Outcome {
     /// The pages that were freed. Those that were written back were freed before.
     #[inline(always)]
     pub(crate) fn freed(&self) -> usize {
-        self.purged + self.idle + self.active
+        self.purged
+            .saturating_add(self.idle)
+            .saturating_add(self.active)
     }
 }
 
@@ -138,54 +139,50 @@ pub(crate) fn run<T: Shrinker>(target: &T, cx: &mut Cx<'_, Reclaim>, request: &R
         outcome.stops = 1;
         return outcome;
     }
-    let mut waits = Waits::default();
     let mut control = ScanControl::new(request.scope, request.pages, request.hardships);
-    // SAFETY: `request.reach` says so.
-    let fs = unsafe { EnterFs::assume() };
-
     if request.rounds.contains(Mask::PURGE) {
-        outcome.purged = scan(
-            target,
-            cx,
-            &mut control,
-            &mut Round::Purge(fs),
-            &mut outcome.stops,
-        );
+        // SAFETY: `request.reach` says so.
+        let mut round = Round::Purge(unsafe { EnterFs::assume() });
+        outcome.purged = scan(target, cx, &mut control, &mut round, &mut outcome.stops);
     }
-    if request.rounds.contains(Mask::IDLE) && outcome.freed() < request.pages {
-        control.ask(request.pages - outcome.freed());
-        outcome.idle = scan(
-            target,
-            cx,
-            &mut control,
-            &mut Round::Idle,
-            &mut outcome.stops,
-        );
+    if outcome.purged < request.pages {
+        more(target, cx, request, &mut control, &mut outcome);
     }
-    if request.rounds.contains(Mask::ACTIVE)
-        && request.reach.urgent()
-        && outcome.freed() < request.pages
-    {
-        control.ask(request.pages - outcome.freed());
-        let mut round = Round::Active(WaitToken::new(&mut waits));
-        outcome.active = scan(target, cx, &mut control, &mut round, &mut outcome.stops);
-    }
-    if request.rounds.contains(Mask::WRITEBACK)
-        && request.reach.io()
-        && outcome.freed() < request.pages
-    {
-        control.ask(request.pages - outcome.freed());
-        // SAFETY: `request.reach` says so, of both.
-        let io = unsafe { StartIo::assume() };
-        let mut round = Round::WriteBack(io);
-        outcome.written_back = scan(target, cx, &mut control, &mut round, &mut outcome.stops);
-    }
-
-    outcome.scanned = control.pages_scanned();
+    // Who frees more than it says that it scanned has scanned that much.
+    outcome.scanned = control.pages_scanned().max(outcome.freed());
     outcome.trylock_failed = control.objects_passed_over();
-    outcome.waited = waits.waited;
-    outcome.wait_timeout = waits.timeouts;
     outcome
+}
+
+/// The rounds after the first.
+fn more<T: Shrinker>(
+    target: &T,
+    cx: &mut Cx<'_, Reclaim>,
+    request: &Request,
+    control: &mut ScanControl<'_>,
+    outcome: &mut Outcome,
+) {
+    let rounds = request.rounds;
+    let missing = |outcome: &Outcome| request.pages.saturating_sub(outcome.freed());
+
+    if rounds.contains(Mask::IDLE) {
+        control.ask(missing(outcome));
+        outcome.idle = scan(target, cx, control, &mut Round::Idle, &mut outcome.stops);
+    }
+    if rounds.contains(Mask::ACTIVE) && missing(outcome) != 0 && request.reach.urgent() {
+        control.ask(missing(outcome));
+        let mut waits = Waits::default();
+        let mut round = Round::Active(WaitToken::new(&mut waits));
+        outcome.active = scan(target, cx, control, &mut round, &mut outcome.stops);
+        outcome.waited = waits.waited;
+        outcome.wait_timeout = waits.timeouts;
+    }
+    if rounds.contains(Mask::WRITEBACK) && missing(outcome) != 0 && request.reach.io() {
+        control.ask(missing(outcome));
+        // SAFETY: `request.reach` says so, of both.
+        let mut round = Round::WriteBack(unsafe { StartIo::assume() });
+        outcome.written_back = scan(target, cx, control, &mut round, &mut outcome.stops);
+    }
 }
 
 /// One round. Returns the pages that it freed.
@@ -197,14 +194,8 @@ fn scan<T: Shrinker>(
     round: &mut Round<'_>,
     stops: &mut usize,
 ) -> usize {
-    let before = control.pages_scanned();
     match target.scan(cx, control, round) {
-        Scan::Freed(pages) => {
-            // Who frees more than it says that it scanned has scanned that much.
-            let scanned = control.pages_scanned() - before;
-            control.scanned(pages.saturating_sub(scanned));
-            pages
-        }
+        Scan::Freed(pages) => pages,
         Scan::Stop => {
             *stops += 1;
             0

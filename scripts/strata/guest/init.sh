@@ -40,7 +40,12 @@ calm_watchers() {
 
 load_modules() {
 	ln -s strata "/lib/modules/$(uname -r)"
-	sh /etc/strata/load > /run/load.log 2>&1
+	sh /etc/strata/load > /run/load.log 2>&1 && swap_on >> /run/load.log 2>&1
+}
+
+# The disk is brd's, where the host asked for one.
+swap_on() {
+	[ ! -s /etc/strata/swap ] || { mkswap /dev/ram0 > /dev/null && swapon /dev/ram0; }
 }
 
 # One request of the host is any number of lines `part ID BASE64` and then
