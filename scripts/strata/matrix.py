@@ -55,7 +55,7 @@ class Action:
     what: str
     code: str = ""
     needs: str = ""
-    error: str = ""
+    error: tuple[str, ...] = ()
     sleeps: bool = False
     exact: bool = False
     annotated: bool = False
@@ -119,7 +119,7 @@ def _add(table: Table, groups: dict[str, str], row: dict) -> None:
     verdicts = {verdict: row.pop(verdict) for verdict in COMPILES if verdict in row}
     proofs = _by_context(table, groups, row, row.pop("proof", {}))
     unseen = _by_context(table, groups, row, row.pop("unseen", {}))
-    action = Action(**{**row, "includes": tuple(row.get("includes", ()))})
+    action = Action(**{**row, "error": _listed(row.get("error", ())), "includes": tuple(row.get("includes", ()))})
     if bool(action.code) == bool(action.needs):
         raise Malformed(f"{action.id}: either there is `code` for it, or it says what that `needs`")
     table.actions[action.id] = action
@@ -132,6 +132,10 @@ def _add(table: Table, groups: dict[str, str], row: dict) -> None:
                                                        proofs.get(context, ""), unseen.get(context, ""))
     if holes := [context for context in table.contexts if (action.id, context) not in table.cells]:
         raise Malformed(f"{action.id} says nothing about {', '.join(holes)}")
+
+
+def _listed(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _by_context(table: Table, groups: dict[str, str], row: dict, values: dict[str, str]) -> dict[str, str]:
@@ -175,7 +179,10 @@ use kernel::{{
     c_str,
     mm::MmWithUser,
     prelude::*,
-    sync::rcu, //
+    sync::{{
+        rcu,
+        Arc, //
+    }},
 }};
 use strata::{{
     cx::*,
@@ -184,8 +191,21 @@ use strata::{{
         user::UserRange,
         work, //
     }},
+    limit::Budget,
+    lru::{{
+        self,
+        Cache,
+        Verdict, //
+    }},
     prelude::*,
-    sync::*, //
+    shmem::Shmem,
+    shrinker::{{
+        self,
+        ScanControl,
+        Shrinker,
+        WaitToken, //
+    }},
+    sync::*,
 }};
 
 strata::ranks! {{
@@ -194,7 +214,23 @@ strata::ranks! {{
     Client,
 }}
 
-struct It<'a, I: work::Item> {{
+strata::lru_lists! {{
+    /// Where buffers stand that nobody uses.
+    enum List {{
+        Idle,
+    }}
+}}
+
+/// An object of a cache.
+struct Buffer;
+
+impl lru::Item for Buffer {{
+    type Rank = ReclaimLock;
+    type List = List;
+    type State = u32;
+}}
+
+struct It<'a, I: work::Item, P: Shrinker> {{
     mm: &'a MmWithUser,
     user: UserRange,
     client: &'a Mutex<u32, Client>,
@@ -205,6 +241,17 @@ struct It<'a, I: work::Item> {{
     notifier_spin: &'a NotifierSpinLock<u32>,
     signal_spin: &'a SignalSpinLock<u32>,
     item: work::Prepared<I>,
+    pool: Arc<P>,
+    prepared: shrinker::Prepared,
+    registration: shrinker::Registration<P>,
+    budget: Arc<Budget>,
+    cache: Arc<Cache<Buffer>>,
+    object: &'a lru::Object<Buffer>,
+    control: &'a mut ScanControl<'a>,
+    wait: &'a mut WaitToken<'a>,
+    memory: Shmem,
+    fs: EnterFs<'a>,
+    io: StartIo<'a>,
 }}
 """
 
@@ -230,7 +277,7 @@ def _function(cell: Cell, errors: list[str]) -> str:
     name = f"{cell.context.id}_{cell.action.id}".replace("-", "_")
     code = cell.context.enter.replace("{code}", cell.action.code)
     promises = "".join(f"    //~{'|' if at else '^'} ERROR {error}\n" for at, error in enumerate(errors))
-    return (f"fn {name}<I: work::Item>(cx: &mut {cell.context.token}, it: It<'_, I>) {{\n"
+    return (f"fn {name}<I: work::Item, P: Shrinker>(cx: &mut {cell.context.token}, it: It<'_, I, P>) {{\n"
             f"    {code}\n{promises}}}\n")
 
 
@@ -238,11 +285,11 @@ def _errors(table: Table, cell: Cell) -> list[str]:
     """What rustc says of a cell that is refused: that its level is too late, that it may not sleep, or both."""
     action, context = cell.action, cell.context
     if action.exact:
-        return [action.error]
+        return list(action.error)
     errors = []
     level = table.contexts[context.level or context.id]
     if COMPILES[table.cells[action.id, level.id].verdict] is False or (not context.sleeps and not action.sleeps):
-        errors.append(action.error.format(level=_level(level)))
+        errors += [error.format(level=_level(level)) for error in action.error]
     if action.sleeps and not context.sleeps:
         errors.append(_SLEEPS)
     return errors

@@ -105,7 +105,8 @@ class Programs(unittest.TestCase):
 
     def test_one_for_all_that_compiles(self):
         self.assertEqual(list(self.programs), ["cells_that_compile", "cells_alloc"])
-        self.assertIn("fn process_alloc<I: work::Item>(cx: &mut Cx<'_, Process>", self.programs["cells_that_compile"])
+        self.assertIn("fn process_alloc<I: work::Item, P: Shrinker>(cx: &mut Cx<'_, Process>",
+                      self.programs["cells_that_compile"])
         self.assertEqual(expect.promises(self.programs["cells_that_compile"]), [])
 
     def test_errors_of_level_and_sleep(self):
@@ -113,6 +114,12 @@ class Programs(unittest.TestCase):
         asleep = "this operation may sleep, but the context is `Atomic`"
         self.assertEqual(errors, ["a `Reclaim` context may not", "a `ReclaimLock` context may not", asleep,
                                   "a `Reclaim` context may not", asleep])
+
+    def test_several_errors_of_a_level(self):
+        two = TABLE.replace('"E0277: a `{level}` context may not"', '["E0277: a `{level}` may", "E0277: not"]')
+        programs = dict(matrix.programs(matrix.parse(two % ("", ""))))
+        errors = [error.text for error in expect.promises(programs["cells_alloc"])]
+        self.assertEqual(errors[:4], ["a `Reclaim` may", "not", "a `ReclaimLock` may", "not"])
 
     def test_context_that_takes_more_to_enter(self):
         self.assertIn("    enter(|cx| cx.alloc(1););\n", self.programs["cells_alloc"])

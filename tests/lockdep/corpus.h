@@ -107,6 +107,7 @@ extern const struct corpus_action act_fence_signal;
 extern const struct corpus_action act_mmap_read_lock;
 extern const struct corpus_action act_mmap_trylock;
 extern const struct corpus_action act_copy_user;
+extern const struct corpus_action act_shmem_purge;
 extern const struct corpus_action act_interval_insert;
 extern const struct corpus_action act_interval_remove;
 extern const struct corpus_action act_interval_read_begin;

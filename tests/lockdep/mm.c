@@ -5,6 +5,7 @@
 #include <linux/hmm.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/shmem_fs.h>
 #include <linux/uaccess.h>
 
 #include "corpus.h"
@@ -57,6 +58,40 @@ static int do_copy_user(void)
 const struct corpus_action act_copy_user = {
 	.prepare = prepare_user_page,
 	.run = do_copy_user,
+};
+
+static struct file *shared_file;
+static unsigned long shared_page;
+
+/* A page of a shmem file that is mapped and present, so that purging it unmaps it. */
+static int prepare_shared_page(void)
+{
+	shared_file = shmem_file_setup("strata_corpus", PAGE_SIZE,
+				       mk_vma_flags(VMA_NORESERVE_BIT));
+	if (IS_ERR(shared_file))
+		return PTR_ERR(shared_file);
+	shared_page = vm_mmap(shared_file, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_SHARED, 0);
+	if (IS_ERR_VALUE(shared_page))
+		return shared_page;
+	return put_user(1, (int __user *)shared_page);
+}
+
+static int do_shmem_purge(void)
+{
+	shmem_truncate_range(file_inode(shared_file), 0, MAX_LFS_FILESIZE);
+	return shared_file->f_mapping->nrpages ? -EBUSY : 0;
+}
+
+static void put_shared_page(void)
+{
+	vm_munmap(shared_page, PAGE_SIZE);
+	fput(shared_file);
+}
+const struct corpus_action act_shmem_purge = {
+	.prepare = prepare_shared_page,
+	.run = do_shmem_purge,
+	.finish = put_shared_page,
 };
 
 static bool mirror_invalidate(struct mmu_interval_notifier *mni,

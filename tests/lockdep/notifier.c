@@ -126,6 +126,7 @@ const struct corpus_case notifier_cases[] = {
 	CELL(notifier, resv_trylock),
 	CELL(notifier, ww_acquire_init),
 	CELL(notifier, copy_user),
+	CELL(notifier, shmem_purge),
 	CELL(notifier, interval_read_begin),
 	CELL(notifier, interval_remove),
 	CELL(notifier, interval_insert),

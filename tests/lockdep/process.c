@@ -109,6 +109,7 @@ const struct corpus_case process_cases[] = {
 	CELL(process, mmap_read_lock),
 	CELL(process, mmap_trylock),
 	CELL(process, copy_user),
+	CELL(process, shmem_purge),
 	CELL(process, interval_insert),
 	CELL(process, interval_remove),
 	CELL(process, interval_read_begin),

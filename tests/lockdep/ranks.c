@@ -132,6 +132,7 @@ const struct corpus_case rank_cases[] = {
 	CELL(reclaim_lock, mmap_read_lock),
 	CELL(reclaim_lock, mutex_process),
 	CELL(reclaim_lock, shrinker_register),
+	CELL(reclaim_lock, shmem_purge),
 	CELL(reclaim_lock, fence_wait),
 	CELL(reclaim_trylock, alloc_kernel),
 	CELL(reclaim_trylock, alloc_nofs),
@@ -143,6 +144,7 @@ const struct corpus_case rank_cases[] = {
 	CELL(notifier_lock, alloc_nowait),
 	CELL(notifier_lock, interval_read_begin),
 	CELL(notifier_lock, interval_remove),
+	CELL(notifier_lock, shmem_purge),
 	CELL(notifier_lock, mutex_reclaim),
 	CELL(notifier_lock, fence_wait),
 

@@ -75,6 +75,7 @@ const struct corpus_case reclaim_cases[] = {
 	CELL(reclaim, mmap_read_lock),
 	CELL(reclaim, mmap_trylock),
 	CELL(reclaim, copy_user),
+	CELL(reclaim, shmem_purge),
 	CELL(reclaim, interval_insert),
 	CELL(reclaim, interval_remove),
 	CELL(reclaim, interval_read_begin),

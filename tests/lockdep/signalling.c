@@ -138,6 +138,7 @@ const struct corpus_case signalling_cases[] = {
 	CELL(signalling, mmap_read_lock),
 	CELL(signalling, mmap_trylock),
 	CELL(signalling, copy_user),
+	CELL(signalling, shmem_purge),
 	CELL(signalling, interval_insert),
 	CELL(signalling, interval_remove),
 	CELL(signalling, interval_read_begin),

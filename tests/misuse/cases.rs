@@ -2,7 +2,10 @@
 
 //! The cases. What each is about, and what must come of it, stands in `cases.toml`.
 
-use crate::locks::Locks;
+use crate::{
+    locks::Locks,
+    Tools, //
+};
 use kernel::{
     bindings,
     mm::MmWithUser,
@@ -16,27 +19,35 @@ use strata::{
         work, //
     },
     prelude::*,
-    sync::synchronize_rcu, //
+    shrinker::Prepared,
+    sync::{
+        rcu_barrier,
+        synchronize_rcu, //
+    },
 };
 
-/// A case: done in process context, with one lock of each rank at hand.
+/// A case: done in process context.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    pub(crate) run: fn(&mut Cx<'_, Process>, &Locks) -> Result,
+    pub(crate) run: fn(&mut Cx<'_, Process>, &Tools) -> Result,
 }
 
+/// `ALL`: the cases of a file, whose functions take this one of the tools.
 macro_rules! cases {
-    ($($name:ident),* $(,)?) => {
+    ($tool:ident: $($name:ident),* $(,)?) => {
         pub(crate) const ALL: &[Case] = &[
             $(Case {
                 name: stringify!($name),
-                run: $name,
+                run: |cx, tools| $name(cx, &tools.$tool),
             },)*
         ];
     };
 }
 
+pub(crate) use cases;
+
 cases![
+    locks:
     reclaim_mutex_held_over_kernel,
     reclaim_mutex_held_over_nofs,
     reclaim_mutex_held_over_user_memory,
@@ -63,17 +74,19 @@ cases![
     mmap_lock_in_reclaim,
     flush_in_reclaim,
     grace_period_in_signalling,
+    rcu_barrier_in_reclaim,
+    shrinker_prepared_under_reclaim_mutex,
     entry_in_reclaim,
 ];
 
 /// An allocation that asks for no token.
-fn untokened() -> Result {
+pub(crate) fn untokened() -> Result {
     drop(KBox::new(0u64, GFP_KERNEL)?);
     Ok(())
 }
 
 /// A token that is not true here: what the types keep a driver from.
-fn forged<R, L: Level, S: Sleep>(
+pub(crate) fn forged<R, L: Level, S: Sleep>(
     _cx: &mut Cx<'_, L, S>,
     f: impl for<'b> FnOnce(&mut Cx<'b, Process>) -> R,
 ) -> R {
@@ -240,6 +253,17 @@ fn flush_in_reclaim(cx: &mut Cx<'_, Process>, _: &Locks) -> Result {
 fn grace_period_in_signalling(cx: &mut Cx<'_, Process>, _: &Locks) -> Result {
     cx.signalling(|cx| forged(cx, synchronize_rcu));
     Ok(())
+}
+
+fn rcu_barrier_in_reclaim(cx: &mut Cx<'_, Process>, _: &Locks) -> Result {
+    cx.reclaim(|cx| forged(cx, rcu_barrier));
+    Ok(())
+}
+
+fn shrinker_prepared_under_reclaim_mutex(cx: &mut Cx<'_, Process>, locks: &Locks) -> Result {
+    locks.reclaim.lock(cx, |(), cx| {
+        forged(cx, |cx| Prepared::new(cx, c"strata_misuse_child").map(drop))
+    })
 }
 
 /// An entry point that is reached in a context it does not expect: its check speaks.

@@ -6,12 +6,21 @@
 //! are Strata's own: that they are primed and annotated is what each case depends on. A case either
 //! calls what takes no token, or forges one; what must be reported stands in `cases.toml`.
 //!
-//! `/sys/kernel/debug/strata_misuse/run` takes the name of a case, `cases` lists them.
+//! `/sys/kernel/debug/strata_misuse/run` takes the name of a case, `cases` lists them. `calls` says
+//! how often the shrinker of a case was called; `drop_caches` is its trigger.
 
 mod cases;
+mod live;
 mod locks;
+mod objects;
+mod shrinkers;
 
-use self::locks::Locks;
+use self::{
+    cases::Case,
+    live::Live,
+    locks::Locks,
+    objects::Objects, //
+};
 use kernel::{
     prelude::*,
     seq_file::SeqFile,
@@ -24,6 +33,10 @@ use strata::{
         user::UserRange, //
     },
     prelude::*,
+    shrinker::{
+        Prepared,
+        Trigger, //
+    },
 };
 
 module! {
@@ -34,32 +47,68 @@ module! {
     license: "GPL",
 }
 
-/// The module: its two files, and what they use after them.
+/// The module: its files, and what they use after them.
 struct Misuse {
     _run: debugfs::Entry<Runner>,
     _cases: debugfs::Entry<Listing>,
+    _calls: debugfs::Entry<Live>,
+    _trigger: Trigger<Live>,
+    _end: live::End,
+}
+
+/// What the cases work with.
+struct Tools {
+    locks: Arc<Locks>,
+    live: Arc<Live>,
+    objects: Arc<Objects>,
+}
+
+impl Tools {
+    fn new(cx: &mut Cx<'_, Process>) -> Result<Self> {
+        // Priming needs an mm for some ranks: the task that loads us has one.
+        let locks = Locks::new(cx)?;
+        let prepared = Prepared::new(cx, c"strata_misuse")?;
+        let objects = Objects::new(cx, &prepared)?;
+        let live = Live::new(cx, prepared)?;
+        Ok(Self {
+            locks,
+            live,
+            objects,
+        })
+    }
+}
+
+/// All cases there are.
+fn all() -> impl Iterator<Item = &'static Case> {
+    [cases::ALL, shrinkers::ALL, objects::ALL]
+        .into_iter()
+        .flatten()
 }
 
 strata::module_entry!(Misuse);
 
 impl strata::dev::Module for Misuse {
     fn init(cx: &mut Cx<'_, Process>) -> Result<impl PinInit<Self, Error>> {
-        // Priming needs an mm for some ranks: the task that loads us has one.
-        let locks = Locks::new(cx)?;
+        let tools = Tools::new(cx)?;
+        let live = tools.live.clone();
         let dir = debugfs::Dir::new(cx, c"strata_misuse");
         let dir = gfp::kernel(cx).arc(dir)?;
-        let runner = gfp::kernel(cx).arc(Runner { locks })?;
+        let trigger = Trigger::new(cx, &dir, &live)?;
+        let runner = gfp::kernel(cx).arc(Runner { tools })?;
         let listing = gfp::kernel(cx).arc(Listing)?;
         Ok(Ok::<_, Error>(Self {
             _run: debugfs::Entry::new(cx, dir.clone(), c"run", runner),
-            _cases: debugfs::Entry::new(cx, dir, c"cases", listing),
+            _cases: debugfs::Entry::new(cx, dir.clone(), c"cases", listing),
+            _calls: debugfs::Entry::new(cx, dir, c"calls", live.clone()),
+            _trigger: trigger,
+            _end: live::End(live),
         }))
     }
 }
 
 /// The file `run`.
 struct Runner {
-    locks: Arc<Locks>,
+    tools: Tools,
 }
 
 #[vtable]
@@ -76,11 +125,10 @@ impl debugfs::File for Runner {
             return Err(EINVAL);
         }
         let name = input.read_bytes(cx, &mut buffer)?.trim_ascii();
-        let case = cases::ALL
-            .iter()
+        let case = all()
             .find(|case| case.name.as_bytes() == name)
             .ok_or(ENOENT)?;
-        (case.run)(cx, &self.locks)
+        (case.run)(cx, &self.tools)
     }
 }
 
@@ -92,7 +140,7 @@ impl debugfs::File for Listing {
     type Owner = Misuse;
 
     fn show(&self, _cx: &mut Cx<'_, Process>, out: &SeqFile) -> Result {
-        for case in cases::ALL {
+        for case in all() {
             seq_print!(out, "{}\n", case.name);
         }
         Ok(())

@@ -14,11 +14,19 @@ use strata::{
         misc, //
     },
     prelude::*,
+    shrinker::{
+        Registration,
+        Shrinker, //
+    },
     sync::ReclaimSpinLock, //
 };
 
 fn scan<D: misc::Device>(_cx: &mut Cx<'_, Reclaim>, device: Pin<KBox<misc::Registration<D>>>) {
     drop(device);
+}
+
+fn unregister<T: Shrinker>(_cx: &mut Cx<'_, Reclaim>, shrinker: Registration<T>) {
+    drop(shrinker);
 }
 
 fn hide<F: debugfs::File>(cx: &mut Cx<'_, Process>, entry: debugfs::Entry<F>) {
