@@ -26,6 +26,14 @@ def program(name: str) -> str:
     return (paths.TOP / "tests" / "ui" / f"{name}.rs").read_text()
 
 
+def page(name: str) -> str:
+    return (paths.TOP / "Documentation" / f"{name}.rst").read_text()
+
+
+def source(name: str) -> str:
+    return (paths.TOP / "rust" / name).read_text()
+
+
 class Quotes(unittest.TestCase):
     def test_the_readme_shows_what_is_compiled(self) -> None:
         quoted = re.findall(r"```rust\n(.*?)```", PAGES[0].read_text(), re.S)
@@ -41,42 +49,53 @@ class Quotes(unittest.TestCase):
         number, shown = re.search(r"readme_excerpt\.rs:(\d+):\d+\n.*\n\d+ +\| (.*)\n", PAGES[0].read_text()).groups()
         self.assertEqual(program("readme_excerpt").splitlines()[int(number) - 1], shown)
 
-    def test_the_page_on_drivers_shows_what_is_compiled(self) -> None:
-        page = (paths.TOP / "Documentation" / "driver.rst").read_text().expandtabs()
-        blocks = re.findall(r"^\.\. code-block:: rust\n\n((?: +.*\n|\n)+)", page, re.M)
-        compiled = squeezed(program("ok_documented_driver"))
-        self.assertGreater(len(blocks), 5)
-        for block in blocks:
-            self.assertIn(squeezed(textwrap.dedent(block)), compiled)
+    def test_pages_show_what_is_compiled(self) -> None:
+        for name in ("driver", "shrinker"):
+            blocks = re.findall(r"^\.\. code-block:: rust\n\n((?: +.*\n|\n)+)", page(name).expandtabs(), re.M)
+            compiled = squeezed(program(f"ok_documented_{name}"))
+            self.assertGreater(len(blocks), 5, name)
+            for block in blocks:
+                self.assertIn(squeezed(textwrap.dedent(block)), compiled)
+
+    def test_the_bits_of_the_trigger_are_those_that_there_are(self) -> None:
+        bits = re.findall(r'^    [A-Z_]+ = (\d+), "(\w+)", "(.*)";$', source("plan/src/drop_mask.rs"), re.M)
+        self.assertGreater(len(bits), 5)
+        lines = [f"\t{1 << int(bit):#06x} {name:<12} {text}" for bit, name, text in bits]
+        self.assertIn("\n" + "\n".join(lines) + "\n\n", page("shrinker"))
+
+    def test_the_figures_of_the_trigger_are_those_that_there_are(self) -> None:
+        figures = source("strata/shrinker/stats.rs").split("\nfigures! {")[1].split("\n}")[0]
+        table = page("shrinker").split("\nkey                 says\n")[1].split("\nand at the end")[0]
+        self.assertEqual(re.findall(r"^    (\w+),$", figures, re.M), re.findall(r"^``(\w+)``", table, re.M))
 
 
 class Links(unittest.TestCase):
     def test_files_that_are_linked_to_exist(self) -> None:
-        for page in PAGES:
-            for target in _LINK[page.suffix].findall(page.read_text()):
-                self.assertTrue((page.parent / target).exists(), f"{page.name} links to {target}")
+        for path in PAGES:
+            for target in _LINK[path.suffix].findall(path.read_text()):
+                self.assertTrue((path.parent / target).exists(), f"{path.name} links to {target}")
 
     def test_pages_are_listed(self) -> None:
         index = paths.TOP / "Documentation" / "index.rst"
         listed = re.findall(r"^   ([\w/]+)$", index.read_text(), re.M)
-        pages = {str(page.relative_to(index.parent).with_suffix("")) for page in PAGES[1:]}
+        pages = {str(path.relative_to(index.parent).with_suffix("")) for path in PAGES[1:]}
         self.assertEqual(pages - {"index"}, set(listed))
 
     def test_verbs_and_targets_exist(self) -> None:
         targets = set(re.findall(r"^([a-z_-]+):", (paths.TOP / "Makefile").read_text(), re.M))
-        for page in PAGES:
-            text = page.read_text()
-            self.assertLessEqual(set(_VERB.findall(text)), set(verbs.VERBS), page.name)
+        for path in PAGES:
+            text = path.read_text()
+            self.assertLessEqual(set(_VERB.findall(text)), set(verbs.VERBS), path.name)
             named = {word for words in _TARGET.findall(text) for word in words.split()}
-            self.assertLessEqual(named, targets, page.name)
+            self.assertLessEqual(named, targets, path.name)
 
     def test_each_verb_is_explained(self) -> None:
-        page = (paths.TOP / "Documentation" / "testing.rst").read_text()
-        self.assertEqual(set(re.findall(r"^``([a-z-]+)``  +\w", page.split("The verbs of scripts/run\n")[1], re.M)),
-                         set(verbs.VERBS))
+        table = page("testing").split("The verbs of scripts/run\n")[1]
+        self.assertEqual(set(re.findall(r"^``([a-z-]+)``  +\w", table, re.M)), set(verbs.VERBS))
 
     def test_what_a_failed_check_names_is_there(self) -> None:
-        for text in (check.REQUIRED, check.BUILDING, check.STYLE, check.CORPORA, check.SELFTESTS, check.PLAN):
+        for text in (check.REQUIRED, check.BUILDING, check.STYLE, check.CORPORA, check.SELFTESTS, check.PRESSURE,
+                     check.PLAN, check.BENCH):
             for name in text.split(", "):
                 self.assertTrue((paths.TOP / name.split()[0]).exists(), name)
 
