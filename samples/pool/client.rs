@@ -3,14 +3,18 @@
 //! One open file and the buffers that it owns.
 
 use crate::{
-    totals::Totals,
+    buffer::{
+        self,
+        Buffer,
+        BufferRef,
+        Table as TableRank, //
+    },
+    figures::Figures,
+    shared::Shared,
     uapi, //
 };
 use kernel::{
-    page::{
-        PAGE_SHIFT,
-        PAGE_SIZE, //
-    },
+    page::PAGE_SIZE,
     prelude::*,
     rbtree::{
         RBTree,
@@ -25,42 +29,13 @@ use strata::{
         user::UserRange, //
     },
     lock_class,
-    page::Pages,
     prelude::*,
     sync::Mutex, //
 };
 
-strata::ranks! {
-    after ReclaimLock:
-    /// The table of a file's buffers.
-    pub(crate) Buffers,
-}
-
-/// Memory that user space knows by an id. Counted while it exists.
-struct Buffer {
-    pages: Pages,
-    totals: Arc<Totals>,
-}
-
-impl Buffer {
-    fn new(cx: &mut Cx<'_, Process>, size: u64, totals: Arc<Totals>) -> Result<Self> {
-        let pages = Pages::new(cx, (size >> PAGE_SHIFT) as usize)?;
-        totals.add(size);
-        Ok(Self { pages, totals })
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        self.totals.remove(self.pages.size() as u64);
-    }
-}
-
 /// The buffers of one file, by id.
 struct Table {
-    buffers: RBTree<u32, Arc<Buffer>>,
-    count: u64,
-    bytes: u64,
+    buffers: RBTree<u32, BufferRef>,
     last_id: u32,
 }
 
@@ -73,33 +48,43 @@ impl Table {
         self.last_id += 1;
         Ok(self.last_id)
     }
-
-    fn get(&self, id: u32) -> Result<Arc<Buffer>> {
-        self.buffers.get(&id).cloned().ok_or(ENOENT)
-    }
 }
 
 /// One open file.
 #[pin_data]
 pub(crate) struct Client {
     #[pin]
-    table: Mutex<Table, Buffers>,
-    totals: Arc<Totals>,
+    table: Mutex<Table, TableRank>,
+    figures: Arc<Figures>,
+    pool: Arc<Shared>,
 }
 
 impl Client {
-    pub(crate) fn new(cx: &mut Cx<'_, Process>, totals: Arc<Totals>) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(
+        cx: &mut Cx<'_, Process>,
+        pool: Arc<Shared>,
+    ) -> Result<impl PinInit<Self, Error>> {
+        let figures = gfp::kernel(cx).arc(Figures::new())?;
         let table = Table {
             buffers: RBTree::new(),
-            count: 0,
-            bytes: 0,
             last_id: 0,
         };
-        let table = Mutex::new(cx, lock_class!(Buffers, "table"), table);
-        try_pin_init!(Self {
+        let table = Mutex::new(cx, lock_class!(TableRank, "table"), table);
+        Ok(try_pin_init!(Self {
             table <- table,
-            totals,
-        })
+            figures,
+            pool,
+        }))
+    }
+
+    /// The file is released: nobody can name its buffers any more, and its pins end.
+    pub(crate) fn close(&self, cx: &mut Cx<'_, Process>) {
+        let buffers = self.table.lock(cx, |table, _| {
+            core::mem::replace(&mut table.buffers, RBTree::new())
+        });
+        for (_, buffer) in &buffers {
+            buffer::destroy(buffer, cx);
+        }
     }
 
     /// `STRATA_POOL_CREATE`: memory first, then the answer, and last the commit, which cannot fail.
@@ -115,16 +100,14 @@ impl Client {
         }
 
         let node = gfp::kernel(cx).with(RBTreeNodeReservation::new)?;
-        let buffer = Buffer::new(cx, request.size, self.totals.clone())?;
-        let buffer = gfp::kernel(cx).arc(buffer)?;
+        let figures = [self.figures.clone(), self.pool.figures().clone()];
+        let buffer = Buffer::new(cx, self.pool.cache(), request.size, figures)?;
 
         request.id = self.table.lock(cx, |table, _| table.next_id())?;
         request.map_offset = map_offset(request.id);
         arg.write(cx, &request)?;
 
         self.table.lock(cx, |table, _| {
-            table.count += 1;
-            table.bytes += request.size;
             table.buffers.insert(node.into_node(request.id, buffer));
         });
         Ok(())
@@ -136,15 +119,13 @@ impl Client {
         if request.flags != 0 {
             return Err(EINVAL);
         }
-        let removed = self.table.lock(cx, |table, _| {
-            let node = table.buffers.remove_node(&request.id).ok_or(ENOENT)?;
-            let (_, buffer) = node.to_key_value();
-            table.count -= 1;
-            table.bytes -= buffer.pages.size() as u64;
-            Ok::<_, Error>(buffer)
-        })?;
-        // Freed here, without the lock.
-        drop(removed);
+        // The node is freed here, without the lock.
+        let node = self
+            .table
+            .lock(cx, |table, _| table.buffers.remove_node(&request.id))
+            .ok_or(ENOENT)?;
+        let (_, buffer) = node.to_key_value();
+        buffer::destroy(&buffer, cx);
         Ok(())
     }
 
@@ -154,27 +135,81 @@ impl Client {
         if request.flags != 0 || request.reserved != 0 {
             return Err(EINVAL);
         }
-        let buffer = self.table.lock(cx, |table, _| table.get(request.id))?;
-        request.crc32c = buffer.pages.crc32c(cx, request.offset, request.length)?;
+        let buffer = self.buffer(cx, request.id)?;
+        request.crc32c = buffer::checksum(&buffer, cx, request.offset, request.length)?;
         arg.write(cx, &request)
     }
 
     /// `STRATA_POOL_STAT`.
     pub(crate) fn stat(&self, cx: &mut Cx<'_, Process>, arg: UserRange) -> Result {
-        let mut request: uapi::Stat = arg.read(cx)?;
+        let request: uapi::Stat = arg.read(cx)?;
         if request.flags != 0 || request.reserved != 0 {
             return Err(EINVAL);
         }
-        (request.buffers, request.bytes) =
-            self.table.lock(cx, |table, _| (table.count, table.bytes));
+        let answer = uapi::Stat {
+            buffers: self.figures.buffers(),
+            bytes: self.figures.bytes(),
+            pinned: self.figures.pinned(),
+            idle: self.figures.idle(),
+            purgeable: self.figures.purgeable(),
+            ..request
+        };
+        arg.write(cx, &answer)
+    }
+
+    /// `STRATA_POOL_PIN`.
+    pub(crate) fn pin(&self, cx: &mut Cx<'_, Process>, arg: UserRange) -> Result {
+        let buffer = self.pin_target(cx, arg)?;
+        buffer::pin(&buffer, cx, self.pool.budget(), &*self.pool)
+    }
+
+    /// `STRATA_POOL_UNPIN`.
+    pub(crate) fn unpin(&self, cx: &mut Cx<'_, Process>, arg: UserRange) -> Result {
+        let buffer = self.pin_target(cx, arg)?;
+        buffer::unpin(&buffer, cx)
+    }
+
+    fn pin_target(&self, cx: &mut Cx<'_, Process>, arg: UserRange) -> Result<BufferRef> {
+        let request: uapi::Pin = arg.read(cx)?;
+        if request.flags != 0 {
+            return Err(EINVAL);
+        }
+        self.buffer(cx, request.id)
+    }
+
+    /// `STRATA_POOL_MADVISE`: the advice is taken even if the answer cannot be written.
+    pub(crate) fn madvise(&self, cx: &mut Cx<'_, Process>, arg: UserRange) -> Result {
+        let mut request: uapi::Madvise = arg.read(cx)?;
+        if request.flags != 0 {
+            return Err(EINVAL);
+        }
+        let advise = match request.advice {
+            uapi::STRATA_POOL_WILLNEED => buffer::need,
+            uapi::STRATA_POOL_DONTNEED => buffer::give_up,
+            _ => return Err(EINVAL),
+        };
+        let buffer = self.buffer(cx, request.id)?;
+        // Before anything changes: a purge is told once, and must not be told to nobody.
+        request.retained = 1;
+        arg.write(cx, &request)?;
+        request.retained = advise(&buffer, cx)?.into();
         arg.write(cx, &request)
     }
 
     /// Maps the buffer whose `map_offset` the mapping begins at.
     pub(crate) fn map(&self, cx: &mut Cx<'_, MmapHeld>, mapping: &Mapping<'_>) -> Result {
         let id = id_at(mapping.page_offset()).ok_or(EINVAL)?;
-        let buffer = self.table.lock(cx, |table, _| table.get(id))?;
-        buffer.pages.map(cx, mapping)
+        let buffer = self
+            .table
+            .lock(cx, |table, _| table.buffers.get(&id).cloned())
+            .ok_or(ENOENT)?;
+        buffer.item().map(cx, mapping)
+    }
+
+    fn buffer(&self, cx: &mut Cx<'_, Process>, id: u32) -> Result<BufferRef> {
+        self.table
+            .lock(cx, |table, _| table.buffers.get(&id).cloned())
+            .ok_or(ENOENT)
     }
 }
 

@@ -8,6 +8,8 @@
  * socket.  A consumer computes the checksum by itself from its own mapping, asks
  * the kernel for it, and answers; then the producer destroys the buffer.  No byte
  * of the data is ever copied between the processes.
+ *
+ * What the pool does when there is more of it than may be is in phases.c.
  */
 
 #include <errno.h>
@@ -28,9 +30,8 @@
 #include <strata/pool.h>
 
 #include "crc32c.h"
+#include "demo.h"
 #include "pass_fd.h"
-
-#define DEVICE	"/dev/strata-pool"
 
 /* What goes over the socket, with the descriptor beside it. */
 struct parcel {
@@ -54,14 +55,13 @@ struct options {
 	unsigned int kilobytes;
 };
 
-static int fail(const char *what)
+int fail(const char *what)
 {
 	fprintf(stderr, "pool_demo: %s: %s\n", what, strerror(errno));
 	return 1;
 }
 
-/* Data that no other buffer has, the same in each run. */
-static void generate(void *memory, size_t length, uint64_t seed)
+void generate(void *memory, size_t length, uint64_t seed)
 {
 	uint64_t *words = memory, state = seed * 0x9e3779b97f4a7c15ull + 1;
 	size_t i;
@@ -232,12 +232,14 @@ static void print_help(FILE *out)
 {
 	fprintf(out,
 		"usage: pool_demo [-p PAIRS] [-n BUFFERS] [-s KIB]\n"
-		"Producers fill buffers of " DEVICE ", consumers verify them.\n"
+		"Producers fill buffers of " DEVICE ", consumers verify them; then a\n"
+		"table of what the pool does at its limit.\n"
 		"  -p, --pairs N     producers, and as many consumers (default 4)\n"
 		"  -n, --buffers N   buffers of each producer (default 64)\n"
 		"  -s, --size KIB    size of a buffer (default 1024)\n"
 		"  -h, --help        print this\n"
-		"Prints figures as `key: value`; the status is 0 if every byte was right.\n");
+		"Prints figures as `key: value`, and the table; the status is 0 if every byte\n"
+		"was right.\n");
 }
 
 static unsigned int parse_number(const char *text, unsigned int most)
@@ -294,6 +296,7 @@ int main(int argc, char **argv)
 	struct tally *tallies;
 	double begin;
 	int status;
+	bool good;
 
 	parse(argc, argv, &options);
 	tallies = mmap(NULL, 2 * options.pairs * sizeof(*tallies), PROT_READ | PROT_WRITE,
@@ -306,5 +309,6 @@ int main(int argc, char **argv)
 	failed = 2 * options.pairs - started;
 	while (wait(&status) > 0)
 		failed += status != 0;
-	return report(&options, tallies, failed, seconds() - begin) ? 0 : 1;
+	good = report(&options, tallies, failed, seconds() - begin);
+	return show_phases() && good ? 0 : 1;
 }

@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A pool of buffers that user space creates, maps, fills and checks: `/dev/strata-pool`.
+//! A pool of buffers that shrinks when memory is short: `/dev/strata-pool`.
 //!
 //! It is a driver as its author would write it on Strata: safe Rust, every step under a token.
 //!
-//! Lock order: [`client::Buffers`], which stands after the locks of this crate that a shrinker
-//! takes; nothing is allocated and nothing is freed under it.
+//! Lock order: the state of a buffer ([`buffer::Contents`]), which the shrinker takes; the table of a
+//! file's buffers ([`buffer::Table`]). They do not nest. Nothing is allocated and nothing of size is
+//! freed under either, but what the shrinker itself frees.
 //!
 //! User space: `include/uapi/strata/pool.h`. Docs: `Documentation/samples/pool.rst`.
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+use core::{
+    borrow::Borrow,
+    num::NonZeroUsize, //
+};
 use kernel::{
     ioctl::{
         _IOW,
         _IOWR, //
     },
     prelude::*,
-    seq_file::SeqFile,
-    seq_print,
-    sync::ArcBorrow, //
+    sync::{
+        Arc,
+        ArcBorrow, //
+    },
 };
 use strata::{
     cx::MmapHeld,
@@ -31,46 +37,101 @@ use strata::{
         },
         user::UserRange, //
     },
+    limit::LimitFile,
+    page,
+    plan::budget::Limits,
     prelude::*,
+    shrinker::{
+        Prepared,
+        Registration,
+        Trigger, //
+    }, //
 };
 
+mod buffer;
 mod client;
-mod totals;
+mod figures;
+mod shared;
 mod uapi;
 
 use self::{
     client::Client,
-    totals::Totals, //
+    figures::Figures,
+    shared::Shared, //
 };
 
 module! {
     type: Pool,
     name: "strata_pool",
     authors: ["The Strata developers"],
-    description: "Sample: a pool of buffers, on Strata",
+    description: "Sample: a pool of buffers that shrinks, on Strata",
     license: "GPL",
+    params: {
+        limit: usize {
+            default: 0,
+            description: "Pages that are held before the oldest are let go (0: half of memory)",
+        },
+        hard_limit: usize {
+            default: 0,
+            description: "Pages that are never held more of (0: no such limit)",
+        },
+    },
 }
 
-/// The module. Fields are dropped in their order: what user space reaches goes first.
+/// The module. Fields are dropped in their order: what user space reaches goes first, then what
+/// reclaim reaches.
 #[pin_data]
 struct Pool {
     #[pin]
     device: misc::Registration<PoolDevice>,
-    stat: debugfs::Entry<Totals>,
+    stat: debugfs::Entry<Figures>,
+    limit: debugfs::Entry<LimitFile<Shared, Pool>>,
+    trigger: Trigger<Shared>,
+    shrinker: Registration<Shared>,
 }
 
 strata::module_entry!(Pool);
 
+/// A parameter's value: 7.3 gives it, 7.2 lends it.
+fn number(value: impl Borrow<usize>) -> usize {
+    *value.borrow()
+}
+
+/// The limits that the module's parameters ask for.
+fn limits() -> Result<Limits> {
+    let soft = number(module_parameters::limit.value());
+    let hard = NonZeroUsize::new(number(module_parameters::hard_limit.value()));
+    let default = page::total() / 2;
+    let soft = match (soft, hard) {
+        (0, Some(hard)) => default.min(hard.get()),
+        (0, None) => default,
+        (soft, _) => soft,
+    };
+    Limits::new(soft, hard).map_err(|_| EINVAL)
+}
+
 impl strata::dev::Module for Pool {
     fn init(cx: &mut Cx<'_, Process>) -> Result<impl PinInit<Self, Error>> {
-        let totals = gfp::kernel(cx).arc(Totals::new())?;
+        let limits = limits()?;
+        let prepared = Prepared::new(cx, c"strata-pool")?;
+        let shared = Shared::new(cx, &prepared, limits)?;
+        let shrinker = prepared.register(cx, shared.clone());
+
         let dir = debugfs::Dir::new(cx, c"strata-pool");
         let dir = gfp::kernel(cx).arc(dir)?;
-        let stat = debugfs::Entry::new(cx, dir, c"stat", totals.clone());
-        let device = misc::Registration::new(cx, c"strata-pool", totals);
+        let trigger = Trigger::new(cx, &dir, &shared)?;
+        let limit = LimitFile::new(shared.budget().clone(), shared.clone());
+        let limit: Arc<LimitFile<Shared, Pool>> = gfp::kernel(cx).arc(limit)?;
+        let limit = debugfs::Entry::new(cx, dir.clone(), c"limit", limit);
+        let stat = debugfs::Entry::new(cx, dir, c"stat", shared.figures().clone());
+
+        let device = misc::Registration::new(cx, c"strata-pool", shared);
         Ok(try_pin_init!(Self {
             device <- device,
             stat,
+            limit,
+            trigger,
+            shrinker,
         }))
     }
 }
@@ -81,12 +142,16 @@ struct PoolDevice;
 #[vtable]
 impl misc::Device for PoolDevice {
     type Owner = Pool;
-    type Shared = Totals;
+    type Shared = Shared;
     type File = Pin<KBox<Client>>;
 
-    fn open(cx: &mut Cx<'_, Process>, totals: ArcBorrow<'_, Totals>) -> Result<Self::File> {
-        let client = Client::new(cx, totals.into());
+    fn open(cx: &mut Cx<'_, Process>, shared: ArcBorrow<'_, Shared>) -> Result<Self::File> {
+        let client = Client::new(cx, shared.into())?;
         gfp::kernel(cx).boxed_init(client)
+    }
+
+    fn release(cx: &mut Cx<'_, Process>, client: Self::File) {
+        client.close(cx);
     }
 
     fn ioctl(
@@ -100,27 +165,23 @@ impl misc::Device for PoolDevice {
         const DESTROY: u32 = _IOW::<uapi::Destroy>(TYPE, 1);
         const CHECKSUM: u32 = _IOWR::<uapi::Checksum>(TYPE, 2);
         const STAT: u32 = _IOWR::<uapi::Stat>(TYPE, 3);
+        const PIN: u32 = _IOW::<uapi::Pin>(TYPE, 4);
+        const UNPIN: u32 = _IOW::<uapi::Pin>(TYPE, 5);
+        const MADVISE: u32 = _IOWR::<uapi::Madvise>(TYPE, 6);
 
         match command {
             CREATE => client.create(cx, arg),
             DESTROY => client.destroy(cx, arg),
             CHECKSUM => client.checksum(cx, arg),
             STAT => client.stat(cx, arg),
+            PIN => client.pin(cx, arg),
+            UNPIN => client.unpin(cx, arg),
+            MADVISE => client.madvise(cx, arg),
             _ => Err(ENOTTY),
         }
     }
 
     fn mmap(cx: &mut Cx<'_, MmapHeld>, client: Pin<&Client>, mapping: &Mapping<'_>) -> Result {
         client.map(cx, mapping)
-    }
-}
-
-#[vtable]
-impl debugfs::File for Totals {
-    type Owner = Pool;
-
-    fn show(&self, _cx: &mut Cx<'_, Process>, out: &SeqFile) -> Result {
-        seq_print!(out, "buffers {}\nbytes {}\n", self.buffers(), self.bytes());
-        Ok(())
     }
 }

@@ -9,6 +9,8 @@ use kernel::transmute::{
 
 pub(crate) const STRATA_POOL_IOC_TYPE: u32 = 0xbe;
 pub(crate) const STRATA_POOL_MAX_SIZE: u64 = 1 << 32;
+pub(crate) const STRATA_POOL_WILLNEED: u32 = 0;
+pub(crate) const STRATA_POOL_DONTNEED: u32 = 1;
 
 macro_rules! structures {
     ($($(#[$doc:meta])* $name:ident($size:literal) { $($field:ident: $type:ty,)* })*) => {
@@ -60,10 +62,27 @@ structures! {
     }
 
     /// `struct strata_pool_stat`
-    Stat(24) {
+    Stat(48) {
         buffers: u64,
         bytes: u64,
+        pinned: u64,
+        idle: u64,
+        purgeable: u64,
         flags: u32,
         reserved: u32,
+    }
+
+    /// `struct strata_pool_pin`
+    Pin(8) {
+        id: u32,
+        flags: u32,
+    }
+
+    /// `struct strata_pool_madvise`
+    Madvise(16) {
+        id: u32,
+        advice: u32,
+        retained: u32,
+        flags: u32,
     }
 }

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from . import bench, corpus, kernels, kunit, modules, objects, quality, rules, say, selftests, ui
+from . import bench, corpus, kernels, kunit, modules, objects, pressure, quality, rules, say, selftests, ui
 from .outcome import Outcome, tally
 
 LANES = 2
@@ -26,6 +26,7 @@ BUILDING = "Documentation/building.rst"
 STYLE = "README.md (Contributing)"
 CORPORA = "tests/lockdep/cases.toml, tests/misuse/cases.toml, Documentation/testing.rst"
 SELFTESTS = "tools/testing/selftests/strata"
+PRESSURE = "tools/testing/selftests/strata/full.c, scripts/strata/pressure.py"
 PLAN = "rust/plan"
 BENCH = "bench, Documentation/testing.rst"
 
@@ -118,6 +119,8 @@ def main(arguments: Sequence[str]) -> int:
         Part("corpus", lambda: corpus.run(debug), CORPORA),
         Part("kselftest-debug", lambda: selftests.run(debug), SELFTESTS),
         Part("kselftest-stock", lambda: selftests.run(stock), SELFTESTS),
+        Part("pressure-debug", lambda: pressure.run(debug), PRESSURE),
+        Part("pressure-stock", lambda: pressure.run(stock), PRESSURE),
         Part("kunit", lambda: kunit.run(debug), "rust/strata"),
         Part("bench", lambda: bench.check(stock), BENCH),
         Part("ui", lambda: ui.run(stock), "tests/ui, Documentation/rules.rst"),
@@ -150,7 +153,7 @@ def build_next(kernel: kernels.Kernel) -> list[Outcome]:
 
 
 def main_next(arguments: Sequence[str]) -> int:
-    """check-next: builds and boots the next kernel, and runs kselftests, KUnit and corpus there."""
+    """check-next: builds and boots the next kernel, and runs kselftests, pressure, KUnit and corpus there."""
     only = _parser("check-next", main_next.__doc__).parse_args(arguments).only
     began = time.monotonic()
     following = kernels.get("next", boot=True)
@@ -161,6 +164,7 @@ def main_next(arguments: Sequence[str]) -> int:
     ], [
         Part("corpus", lambda: corpus.run(following), CORPORA),
         Part("kselftest", lambda: selftests.run(following), SELFTESTS),
+        Part("pressure", lambda: pressure.run(following), PRESSURE),
         Part("kunit", lambda: kunit.run(following), "rust/strata"),
     ])
 

@@ -105,7 +105,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = modules.build(kernel)
     files = selftests.files(kernel)
     with say.step("Running the samples in a VM"):
-        result = vm.run(kernel, _command(), insmod=modules.loadable(folder), files=files)
+        result = vm.run(kernel, _command(), insmod=modules.loadable(folder), files=files, swap=vm.SWAP)
     log = paths.OUT / "log" / "demo.log"
     log.write_text(f"{result.output}\n--- console ---\n{result.console}")
     passed = _report(kernel, result)

@@ -68,6 +68,8 @@ class _Reader:
     def __init__(self) -> None:
         self._levels: dict[int, _Level] = {}
         self._started = False
+        # Why a plan is of nothing; the result that ends it says no more than that it was skipped.
+        self._reason = ""
         self._top: list[_Node] = []
 
     def feed(self, line: str) -> None:
@@ -79,6 +81,7 @@ class _Reader:
             return
         elif plan := PLAN.match(text):
             self._level(depth).planned = int(plan[1])
+            self._reason = plan[3] or ""
         elif result := RESULT.match(text):
             self._result(depth, result)
         elif bail := BAIL_OUT.match(text):
@@ -105,6 +108,9 @@ class _Reader:
         children = self._take_below(depth)
         level = self._level(depth)
         node = _node(match, level.notes, children)
+        if node.status == "skip" and not node.detail:
+            node.detail = self._reason
+        self._reason = ""
         level.notes = []
         level.results.append(node)
 

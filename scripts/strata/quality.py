@@ -17,7 +17,7 @@ from .outcome import Outcome
 from .sysroot import Sysroot
 
 _PLAN = paths.TOP / "rust" / "plan"
-_KERNEL_C = ("rust/helpers", "tests/lockdep", "include")
+_KERNEL_C = ("rust/helpers", "tests/lockdep", "bench", "include")
 _USER_C = ("tools/testing/selftests", "samples")
 
 # A passed or failed test of cargo.
@@ -35,7 +35,7 @@ def _sources(suffix: str, *folders: str) -> list[Path]:
 
 def _crate_roots() -> list[Path]:
     """The Rust files that are no module of another one: rustfmt finds the others through them."""
-    sources = _sources(".rs", "rust", "samples", "tests")
+    sources = _sources(".rs", "rust", "samples", "tests", "bench")
     return [path for path in sources
             if path.stem in ("lib", path.parent.name) or path.parent.name in ("tests", "ui")]
 
@@ -59,7 +59,7 @@ def lints(kernel: Kernel) -> list[Outcome]:
     """clippy with the kernel's lints, and in the samples the ban on what takes no token."""
     name = f"style/clippy-{kernel.name}"
     try:
-        log = modules.clippy(kernel, extra=["STRATA_TESTS=y"])
+        log = modules.clippy(kernel, extra=["STRATA_TESTS=y", "STRATA_BENCH=y"])
     except say.StepFailed as error:
         return [Outcome(name, False, "clippy or the build complains", error.log)]
     return [Outcome(name, True, log=log)]

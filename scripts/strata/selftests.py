@@ -30,8 +30,11 @@ _GUEST = "strata"
 # The runner writes what the programs say to /dev/stdout, by that name.
 _PREPARE = "ln -sf /proc/self/fd/1 /dev/stdout"
 _COMMAND = f"/{_GUEST}/run_kselftest.sh -c {COLLECTION}"
+# Not only what our modules allocate, but what the kernel does to load them.
+_ALL_FAULTS = f"STRATA_ALL_FAULTS=1 /{_GUEST}/run_kselftest.sh -t {COLLECTION}:load_fault"
 _SOAK_ROUNDS = 10
-_TIMEOUT = 600
+# For a hang of the whole VM: each program has its own, in the file `settings`.
+_TIMEOUT = 1800
 
 
 def build(kernel: Kernel) -> Path:
@@ -63,19 +66,20 @@ def build_at(place: Path, source: Path, headers: Path, run) -> Path:
 
 
 def _demos() -> dict[str, Path]:
-    """`pool_demo` is samples/pool/demo.c."""
+    """`pool_demo` is samples/pool/demo.c, with the other C files beside it."""
     return {f"{path.parent.name}_demo": path for path in sorted((paths.TOP / "samples").glob("*/demo.c"))}
 
 
 def _compile(source: Path, program: Path, headers: Path, run, log: Path) -> None:
     uapi = paths.TOP / "include" / "uapi"
-    inputs = [source, *source.parent.glob("*.h"), *uapi.rglob("*.h")]
+    sources = sorted(source.parent.glob("*.c"))
+    inputs = [*sources, *source.parent.glob("*.h"), *uapi.rglob("*.h")]
     if program.exists() and program.stat().st_mtime > max(path.stat().st_mtime for path in inputs):
         return
     # Renamed when whole: a VM of another process may be reading it.
     fresh = program.with_name(f".{program.name}.new")
     run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread", "-D_GNU_SOURCE", "-isystem",
-         headers / "usr" / "include", f"-I{uapi}", "-o", fresh, source], log=log, title=f"Compiling {source}")
+         headers / "usr" / "include", f"-I{uapi}", "-o", fresh, *sources], log=log, title=f"Compiling {source}")
     fresh.replace(program)
 
 
@@ -92,7 +96,7 @@ def run(kernel: Kernel, *, soak: bool = False) -> list[Outcome]:
     rounds = _SOAK_ROUNDS if soak else 1
     command = f"{_PREPARE}; {_COMMAND}"
     if rounds > 1:
-        command = f"{_PREPARE}; for round in $(seq {rounds}); do {_COMMAND} || exit; done"
+        command = f"{_PREPARE}; for round in $(seq {rounds}); do {_COMMAND} || exit; done; {_ALL_FAULTS}"
     checked = "DEBUG_KMEMLEAK" in kernel.config
     with say.step(f"Running the selftests on {kernel.name}") as step:
         def watch(output: bytes) -> None:
@@ -100,7 +104,7 @@ def run(kernel: Kernel, *, soak: bool = False) -> list[Outcome]:
                          + output.count(b"\n# ok ") + output.count(b"\n# not ok "))
 
         result = vm.run(kernel, command, insmod=[folder / f"{name}.ko" for name in MODULES], files=programs,
-                        kmemleak=checked, timeout=_TIMEOUT * rounds, watch=watch)
+                        kmemleak=checked, swap=vm.SWAP, timeout=_TIMEOUT * rounds, watch=watch)
     log = paths.OUT / "log" / f"kselftest-{kernel.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(f"{result.output}\n--- console ---\n{result.console}")
@@ -118,8 +122,18 @@ def outcomes(prefix: str, result: vm.Result, log: Path | None) -> list[Outcome]:
         found.append(Outcome(f"{prefix}/vm", False, f"it died: {result.dead}", log))
     elif not found:
         found.append(Outcome(f"{prefix}/runner", False, f"no results; it ended with status {result.status}", log))
-    found.append(kernel_log(f"{prefix}/kernel log", result.unexpected(), log))
+    found.append(kernel_log(f"{prefix}/kernel log", unasked(result.unexpected()), log))
     return found
+
+
+# These make allocations fail. What the kernel says of that is no report of ours; all else that it says is.
+_INJECTING = ("pool_fault", "load_fault")
+
+
+def unasked(reports: Sequence[console.Report]) -> list[console.Report]:
+    """The reports, without those of allocations that a program of ours made fail."""
+    return [report for report in reports
+            if not (report.kind == "alloc-failure" and report.title.partition(": ")[0] in _INJECTING)]
 
 
 def kernel_log(name: str, reports: Sequence[console.Report], log: Path | None) -> Outcome:

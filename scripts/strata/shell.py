@@ -47,13 +47,13 @@ def need_terminal() -> None:
         raise Refusal("The shell needs a terminal. To run one command in a VM: scripts/run vm -- COMMAND")
 
 
-def start(kernel: vm.Bootable, *, modules: Sequence[str] = (), insmod: Sequence[Path] = (),
+def start(kernel: vm.Bootable, *, modules: Sequence[vm.Named] = (), insmod: Sequence[Path] = (),
           files: Mapping[str, Content] | None = None, machine: str = "microvm",
-          memory: str = "1G", cpus: int = 2, append: str = "") -> list[console.Report]:
+          memory: str = "1G", cpus: int = 2, append: str = "", swap: str = "") -> list[console.Report]:
     """Runs the VM until its user leaves; returns what the kernel reported meanwhile."""
     need_terminal()
     files = dict(files or {})
-    setup = vm.Setup(kernel, modules, insmod, files, machine, memory, cpus, append)
+    setup = vm.Setup(kernel, modules, insmod, files, machine, memory, cpus, append, swap=swap)
     welcome = _welcome(kernel.name, insmod, files)
     size = os.get_terminal_size()
     boot = setup.boot("shell", {

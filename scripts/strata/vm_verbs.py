@@ -72,10 +72,10 @@ def _added(text: str) -> tuple[str, Path]:
 
 def _common(options: argparse.Namespace) -> dict:
     return {"modules": options.module, "files": dict(options.add), "machine": options.machine,
-            "memory": options.memory, "cpus": options.cpus, "append": options.append}
+            "memory": options.memory, "cpus": options.cpus, "append": options.append, "swap": options.swap}
 
 
-def _parser(verb: str, text: str) -> argparse.ArgumentParser:
+def _parser(verb: str, text: str, swap: str = "") -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"scripts/run {verb}", description=text)
     parser.add_argument("--kernel", choices=KERNELS, default=os.environ.get("KERNEL", "stock"),
                         help="which kernel (default: $KERNEL, or stock)")
@@ -86,6 +86,8 @@ def _parser(verb: str, text: str) -> argparse.ArgumentParser:
     parser.add_argument("--machine", default="microvm",
                         help="QEMU's machine: microvm (boots fastest), or q35 where PCI is needed")
     parser.add_argument("--memory", default="1G", help="memory (default: 1G)")
+    parser.add_argument("--swap", default=swap, metavar="SIZE",
+                        help=f"a disk in that memory to swap to (default: {swap or 'none'})")
     parser.add_argument("--cpus", type=int, default=2, help="processors (default: 2)")
     parser.add_argument("--append", default="", metavar="TEXT",
                         help="more kernel parameters, such as cma=64M")
@@ -109,4 +111,4 @@ def _vm_parser() -> argparse.ArgumentParser:
 
 
 def _shell_parser() -> argparse.ArgumentParser:
-    return _parser("shell", "A VM with our modules loaded and a prompt at this terminal.")
+    return _parser("shell", "A VM with our modules loaded and a prompt at this terminal.", swap=vm.SWAP)

@@ -59,6 +59,23 @@ class Outcomes(unittest.TestCase):
         self.assertIn("slab-use-after-free", log.detail)
         self.assertIn("the whole report", log.detail)
 
+    def test_program_that_skips_says_why(self):
+        ktap = ("TAP version 13\n1..2\n# selftests: strata: a\n# TAP version 13\n# 1..0 # SKIP no faults\n"
+                "ok 1 selftests: strata: a # SKIP\n# selftests: strata: b\n# TAP version 13\n# 1..1\n# ok 1 b.c # SKIP\n"
+                "ok 2 selftests: strata: b\n")
+        found = selftests.outcomes("k", result(ktap), None)
+        self.assertEqual([(outcome.name, outcome.skipped, outcome.detail) for outcome in found[:2]],
+                         [("k/a", True, "no faults"), ("k/b/b.c", True, "")])
+
+    def test_failures_that_were_asked_for_are_none(self):
+        trace = "CPU: 0 UID: 0 PID: 9 Comm: x\nCall Trace:\n <TASK>\n warn_alloc+0x1/0x2\n </TASK>\nMem-Info:\n"
+        asked = f"load_fault: vmalloc error: size 4096, vm_struct allocation failed, mode:0xcc0(GFP_KERNEL)\n{trace}"
+        other = f"pool_pressure: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL)\n{trace}"
+        worse = "BUG: KASAN: slab-use-after-free in f+0x1/0x2\n" + "=" * 40 + "\n"
+        found = selftests.unasked(console.parse(asked + worse + asked + other))
+        self.assertEqual([(report.kind, report.title.partition(":")[0]) for report in found],
+                         [("kasan", "BUG"), ("alloc-failure", "pool_pressure")])
+
     def test_dead_machine_fails_and_keeps_its_results(self):
         found = selftests.outcomes("k", result(KTAP.split("not ok 1")[0], status=None, dead="timeout"), None)
         self.assertIn("k/vm", [outcome.name for outcome in found if not outcome.passed])

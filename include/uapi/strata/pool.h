@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * /dev/strata-pool: buffers that user space creates, maps, fills and checks.
+ * /dev/strata-pool: a pool of buffers that shrinks when memory is short.
  *
  * A buffer belongs to the open file that created it and is named by an id that
  * means nothing in any other file. Processes share buffers by sharing the file:
  * by fork(), or by passing its descriptor over a socket (SCM_RIGHTS). A buffer's
  * memory lives until it is destroyed (or the file is released) and its last
  * mapping is gone.
+ *
+ * A buffer's memory is shared memory of the kernel's own (shmem): its pages are
+ * allocated and zeroed when they are first touched, charged to the memory cgroup
+ * of who touches them, and may be swapped out and in at any moment, except while
+ * the pool holds them:
+ *
+ * - STRATA_POOL_PIN makes all pages resident and holds them, as a device that
+ *   works on them needs it. What is held counts against the pool's limit.
+ * - After the last STRATA_POOL_UNPIN the pool goes on holding them, so that the
+ *   next pin is cheap, until memory is short or the limit is reached: then the
+ *   pages of the buffers that were unpinned first are let go, and are ordinary
+ *   memory again that can be swapped. Nothing of their contents is lost.
+ * - STRATA_POOL_MADVISE with STRATA_POOL_DONTNEED gives the contents up: when
+ *   memory is short they are thrown away ("purged") before anything else.
  *
  * Every structure is a multiple of 8 bytes without holes, the same for 32 and 64
  * bit. Fields named `flags` and `reserved` must be 0; anything else is refused
@@ -28,10 +42,10 @@
  * @id: out: the buffer's name in this file; never 0, never used again
  * @map_offset: out: what to pass to mmap() as offset; map the whole buffer, shared
  *
- * The memory is zeroed and charged to the caller's memory cgroup.
+ * Reading it gives zeros. No page is allocated yet.
  *
- * Errors: EINVAL for a bad size or flags; ENOMEM; EINTR when the caller is being
- * killed; ENOSPC when the file has used up its ids; EFAULT.
+ * Errors: EINVAL for a bad size or flags; ENOMEM; ENOSPC when the file has used
+ * up its ids; EFAULT.
  */
 struct strata_pool_create {
 	__u64 size;
@@ -45,7 +59,7 @@ struct strata_pool_create {
  * @id: in: the buffer
  * @flags: in: 0
  *
- * Mappings of the buffer stay and keep its memory.
+ * Mappings of the buffer stay and keep its memory. Pins of it end.
  *
  * Errors: ENOENT for an id that this file does not have; EINVAL; EFAULT.
  */
@@ -63,8 +77,12 @@ struct strata_pool_destroy {
  * @crc32c: out: the CRC-32C (Castagnoli) of the bytes, as the kernel sees them
  * @reserved: in: 0
  *
+ * Pages are made resident one at a time as they are read, and not held.
+ *
  * Errors: ENOENT for an id that this file does not have; EINVAL for a range that
- * does not lie in the buffer; EINVAL; EFAULT.
+ * does not lie in the buffer; ENODATA for a buffer whose contents were given up;
+ * ENOMEM; EIO when a page cannot be read back from swap; EINTR when the caller is
+ * being killed; EINVAL; EFAULT.
  */
 struct strata_pool_checksum {
 	__u64 offset;
@@ -79,16 +97,74 @@ struct strata_pool_checksum {
  * struct strata_pool_stat - STRATA_POOL_STAT
  * @buffers: out: how many buffers the file has
  * @bytes: out: how many bytes they have together
+ * @pinned: out: bytes of the buffers that are pinned
+ * @idle: out: bytes of the buffers that are held, but not pinned
+ * @purgeable: out: bytes of the buffers whose contents were given up and not yet purged
  * @flags: in: 0
  * @reserved: in: 0
+ *
+ * Each figure is exact; together they are of about the same moment.
  *
  * Errors: EINVAL; EFAULT.
  */
 struct strata_pool_stat {
 	__u64 buffers;
 	__u64 bytes;
+	__u64 pinned;
+	__u64 idle;
+	__u64 purgeable;
 	__u32 flags;
 	__u32 reserved;
+};
+
+/**
+ * struct strata_pool_pin - STRATA_POOL_PIN and STRATA_POOL_UNPIN
+ * @id: in: the buffer
+ * @flags: in: 0
+ *
+ * Pins are counted: a buffer is pinned until it was unpinned as often. They end
+ * with the file, however the process ends.
+ *
+ * A pin that fails leaves everything as it was.
+ *
+ * Errors of both: ENOENT for an id that this file does not have; EINVAL; EFAULT.
+ * Of a pin: ENODATA for a buffer whose contents were given up (say
+ * STRATA_POOL_WILLNEED first); ENOSPC when the pool's hard limit leaves no room
+ * for it; ENOMEM; EIO when a page cannot be read back from swap; EINTR when the
+ * caller is being killed; EOVERFLOW after 2^32 - 1 pins. Of an unpin: EINVAL for a
+ * buffer that is not pinned.
+ */
+struct strata_pool_pin {
+	__u32 id;
+	__u32 flags;
+};
+
+/* The contents will be used. */
+#define STRATA_POOL_WILLNEED	0
+/* The contents may be thrown away. */
+#define STRATA_POOL_DONTNEED	1
+
+/**
+ * struct strata_pool_madvise - STRATA_POOL_MADVISE
+ * @id: in: the buffer
+ * @advice: in: STRATA_POOL_WILLNEED or STRATA_POOL_DONTNEED
+ * @retained: out: 1 if the contents are still there, 0 if they were purged
+ * @flags: in: 0
+ *
+ * A purged buffer can be used again after STRATA_POOL_WILLNEED, which says once
+ * that it was purged: it then reads as zeros, and @retained is 1 from there on.
+ *
+ * While the contents are given up, mappings may be accessed: they read what is
+ * there, or zeros. What is written then may be purged too.
+ *
+ * Errors: ENOENT for an id that this file does not have; EBUSY for
+ * STRATA_POOL_DONTNEED on a pinned buffer; EINVAL for another advice; EINVAL; EFAULT.
+ */
+struct strata_pool_madvise {
+	__u32 id;
+	__u32 advice;
+	__u32 retained;
+	__u32 flags;
 };
 
 #define STRATA_POOL_IOC_TYPE	0xbe
@@ -97,5 +173,8 @@ struct strata_pool_stat {
 #define STRATA_POOL_DESTROY	_IOW(STRATA_POOL_IOC_TYPE, 0x01, struct strata_pool_destroy)
 #define STRATA_POOL_CHECKSUM	_IOWR(STRATA_POOL_IOC_TYPE, 0x02, struct strata_pool_checksum)
 #define STRATA_POOL_STAT	_IOWR(STRATA_POOL_IOC_TYPE, 0x03, struct strata_pool_stat)
+#define STRATA_POOL_PIN		_IOW(STRATA_POOL_IOC_TYPE, 0x04, struct strata_pool_pin)
+#define STRATA_POOL_UNPIN	_IOW(STRATA_POOL_IOC_TYPE, 0x05, struct strata_pool_pin)
+#define STRATA_POOL_MADVISE	_IOWR(STRATA_POOL_IOC_TYPE, 0x06, struct strata_pool_madvise)
 
 #endif /* _UAPI_STRATA_POOL_H */

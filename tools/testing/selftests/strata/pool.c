@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* /dev/strata-pool as one process sees it: buffers, their memory, their names. */
 
-#include <sched.h>
-#include <signal.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "strata.h"
-#include "kselftest_harness.h"
+#include "cgroup.h"
+#include "pool_fixture.h"
 
 #define NOBODY	65534
 
@@ -30,43 +27,25 @@ TEST(crc32c_of_known_vectors)
 		ASSERT_EQ(crc32c_zeros(i), crc32c(zeros, i));
 }
 
-FIXTURE(pool)
-{
-	int fd;
-	size_t page;
-	struct pool_totals before;
-};
-
-FIXTURE_SETUP(pool)
-{
-	self->page = page_size();
-	ASSERT_EQ(pool_totals(&self->before), 0);
-	self->fd = pool_open();
-	ASSERT_GE(self->fd, 0);
-}
-
-FIXTURE_TEARDOWN(pool)
-{
-	struct pool_totals after;
-
-	close(self->fd);
-	EXPECT_EQ(pool_totals(&after), 0);
-	EXPECT_EQ(after.buffers, self->before.buffers);
-	EXPECT_EQ(after.bytes, self->before.bytes);
-}
-
 TEST_F(pool, is_for_root_alone)
 {
-	struct stat device, file;
+	static const struct { const char *path; mode_t mode; } files[] = {
+		{ POOL_STAT, 0400 }, { POOL_COUNT, 0400 }, { POOL_DROP_STATS, 0400 },
+		{ POOL_DROP, 0600 }, { POOL_LIMIT, 0600 },
+	};
+	struct stat file;
 	pid_t child;
-	int status;
+	int i;
 
-	ASSERT_EQ(stat(POOL_DEVICE, &device), 0);
-	EXPECT_TRUE(S_ISCHR(device.st_mode));
-	EXPECT_EQ(device.st_mode & 0777, 0600);
-	EXPECT_EQ(device.st_uid, 0);
-	ASSERT_EQ(stat(POOL_STAT, &file), 0);
-	EXPECT_EQ(file.st_mode & 0777, 0400);
+	ASSERT_EQ(stat(POOL_DEVICE, &file), 0);
+	EXPECT_TRUE(S_ISCHR(file.st_mode));
+	EXPECT_EQ(file.st_mode & 0777, 0600);
+	EXPECT_EQ(file.st_uid, 0);
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		ASSERT_EQ(stat(files[i].path, &file), 0);
+		EXPECT_EQ(file.st_mode & 0777, files[i].mode) TH_LOG("%s", files[i].path);
+		EXPECT_EQ(file.st_uid, 0);
+	}
 
 	child = fork();
 	ASSERT_GE(child, 0);
@@ -75,8 +54,7 @@ TEST_F(pool, is_for_root_alone)
 			_exit(1);
 		_exit(open(POOL_DEVICE, O_RDONLY) < 0 && errno == EACCES ? 0 : 2);
 	}
-	ASSERT_EQ(waitpid(child, &status, 0), child);
-	EXPECT_EQ(status, 0);
+	EXPECT_EQ(wait_for(child), 0);
 }
 
 TEST_F(pool, create_names_a_buffer)
@@ -98,25 +76,46 @@ TEST_F(pool, stat_counts)
 {
 	struct strata_pool_create buffer[3];
 	struct pool_totals totals;
-	uint64_t count, bytes;
+	struct strata_pool_stat stat;
 	int i;
 
-	ASSERT_EQ(pool_stat(self->fd, &count, &bytes), 0);
-	EXPECT_EQ(count, 0);
-	EXPECT_EQ(bytes, 0);
+	ASSERT_EQ(pool_stat(self->fd, &stat), 0);
+	EXPECT_EQ(stat.buffers, 0);
+	EXPECT_EQ(stat.bytes, 0);
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(pool_create(self->fd, (i + 1) * self->page, &buffer[i]), 0);
-	ASSERT_EQ(pool_stat(self->fd, &count, &bytes), 0);
-	EXPECT_EQ(count, 3);
-	EXPECT_EQ(bytes, 6 * self->page);
+	ASSERT_EQ(pool_stat(self->fd, &stat), 0);
+	EXPECT_EQ(stat.buffers, 3);
+	EXPECT_EQ(stat.bytes, 6 * self->page);
+	EXPECT_STAT(self->fd, 0, 0, 0);
 	ASSERT_EQ(pool_totals(&totals), 0);
 	EXPECT_EQ(totals.buffers, self->before.buffers + 3);
 	EXPECT_EQ(totals.bytes, self->before.bytes + 6 * self->page);
 
 	ASSERT_EQ(pool_destroy(self->fd, buffer[1].id), 0);
-	ASSERT_EQ(pool_stat(self->fd, &count, &bytes), 0);
-	EXPECT_EQ(count, 2);
-	EXPECT_EQ(bytes, 4 * self->page);
+	ASSERT_EQ(pool_stat(self->fd, &stat), 0);
+	EXPECT_EQ(stat.buffers, 2);
+	EXPECT_EQ(stat.bytes, 4 * self->page);
+}
+
+TEST_F(pool, untouched_buffers_take_no_memory)
+{
+	const uint64_t size = 256ull << 20;
+	struct strata_pool_create buffer;
+	long long before, after;
+	uint32_t crc;
+	int i;
+
+	before = number_in("/proc/meminfo", "Shmem");
+	for (i = 0; i < 16; i++) {
+		ASSERT_EQ(pool_create(self->fd, size, &buffer), 0);
+		/* Two pages of 4 GiB are touched. */
+		ASSERT_EQ(pool_checksum(self->fd, buffer.id, size - 1, 1, &crc), 0);
+		EXPECT_EQ(crc, crc32c_zeros(1));
+	}
+	after = number_in("/proc/meminfo", "Shmem");
+	/* Whoever else uses shmem, and huge pages where they are the default. */
+	EXPECT_LT(after - before, 48 << 10);
 }
 
 TEST_F(pool, memory_is_zeroed)
@@ -235,7 +234,7 @@ TEST_F(pool, mappings_share_memory)
 TEST_F(pool, mapping_outlives_destroy)
 {
 	struct strata_pool_create buffer;
-	uint64_t count, bytes;
+	struct strata_pool_stat stat;
 	uint32_t crc;
 	void *map;
 
@@ -244,12 +243,13 @@ TEST_F(pool, mapping_outlives_destroy)
 	fill(map, 4 * self->page, 9);
 	crc = crc32c(map, 4 * self->page);
 	ASSERT_EQ(pool_destroy(self->fd, buffer.id), 0);
-	ASSERT_EQ(pool_stat(self->fd, &count, &bytes), 0);
-	EXPECT_EQ(count, 0);
+	ASSERT_EQ(pool_stat(self->fd, &stat), 0);
+	EXPECT_EQ(stat.buffers, 0);
 	EXPECT_EQ(pool_map(self->fd, &buffer, PROT_READ), MAP_FAILED);
 	EXPECT_EQ(errno, ENOENT);
 	/* Others would get the pages now if they had been freed. */
 	ASSERT_EQ(pool_create(self->fd, 64 * self->page, &buffer), 0);
+	ASSERT_EQ(pool_hold(self->fd, buffer.id), 0);
 	EXPECT_EQ(crc32c(map, 4 * self->page), crc);
 	memset(map, 1, 4 * self->page);
 	EXPECT_EQ(munmap(map, 4 * self->page), 0);
@@ -328,39 +328,30 @@ TEST_F(pool, kernel_copies_to_and_from_mappings)
 	munmap(map, size);
 }
 
-TEST_F(pool, memory_is_charged_to_the_cgroup)
+TEST_F(pool, memory_is_charged_to_who_touches_it)
 {
-	const char *group = "/sys/fs/cgroup/strata-selftest";
-	const size_t size = 16 << 20;
+	const long long size = 16 << 20;
 	struct strata_pool_create buffer;
-	char text[32] = "";
+	struct cgroup group;
 	pid_t child;
-	int fd, status;
 
-	fd = open("/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY);
-	if (fd < 0 || write(fd, "+memory", 7) != 7)
+	if (!cgroup_make(&group, "charged"))
 		SKIP(return, "no memory controller");
-	close(fd);
-	if (mkdir(group, 0755) && errno != EEXIST)
-		SKIP(return, "no cgroup to be had");
+	/* Created here, it is charged there. */
+	ASSERT_EQ(pool_create(self->fd, size, &buffer), 0);
 	child = fork();
 	ASSERT_GE(child, 0);
 	if (!child) {
-		if (chdir(group))
+		if (!cgroup_enter(&group))
 			_exit(1);
-		fd = open("cgroup.procs", O_WRONLY);
-		if (write(fd, "0", 1) != 1)
+		if (cgroup_number(&group, "memory.current", NULL) >= size)
 			_exit(2);
-		if (pool_create(self->fd, size, &buffer))
+		if (pool_hold(self->fd, buffer.id))
 			_exit(3);
-		fd = open("memory.current", O_RDONLY);
-		if (read(fd, text, sizeof(text) - 1) <= 0)
-			_exit(4);
-		_exit(strtoull(text, NULL, 10) >= size ? 0 : 5);
+		_exit(cgroup_number(&group, "memory.current", NULL) >= size ? 0 : 4);
 	}
-	ASSERT_EQ(waitpid(child, &status, 0), child);
-	EXPECT_EQ(status, 0);
-	EXPECT_EQ(rmdir(group), 0);
+	EXPECT_EQ(wait_for(child), 0);
+	EXPECT_TRUE(cgroup_remove(&group));
 }
 
 TEST_HARNESS_MAIN

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <strata/pool.h>
@@ -19,7 +21,6 @@
 #include "pass_fd.h"
 
 #define POOL_DEVICE	"/dev/strata-pool"
-#define POOL_STAT	"/sys/kernel/debug/strata-pool/stat"
 
 /* Lockdep makes everything many times slower, and there is less memory for us. */
 static inline bool debug_kernel(void)
@@ -68,14 +69,49 @@ static inline int pool_checksum(int fd, uint32_t id, uint64_t offset, uint64_t l
 	return ret;
 }
 
-static inline int pool_stat(int fd, uint64_t *buffers, uint64_t *bytes)
+static inline int pool_stat(int fd, struct strata_pool_stat *stat)
 {
-	struct strata_pool_stat stat = {};
-	int ret = result(ioctl(fd, STRATA_POOL_STAT, &stat));
+	*stat = (struct strata_pool_stat){};
+	return result(ioctl(fd, STRATA_POOL_STAT, stat));
+}
 
-	*buffers = stat.buffers;
-	*bytes = stat.bytes;
-	return ret;
+static inline int pool_pin(int fd, uint32_t id)
+{
+	struct strata_pool_pin pin = { .id = id };
+
+	return result(ioctl(fd, STRATA_POOL_PIN, &pin));
+}
+
+static inline int pool_unpin(int fd, uint32_t id)
+{
+	struct strata_pool_pin pin = { .id = id };
+
+	return result(ioctl(fd, STRATA_POOL_UNPIN, &pin));
+}
+
+/* Whether the contents are still there: 1, 0, or the negative errno. */
+static inline int pool_advise(int fd, uint32_t id, uint32_t advice)
+{
+	struct strata_pool_madvise madvise = { .id = id, .advice = advice, .retained = 77 };
+	int ret = result(ioctl(fd, STRATA_POOL_MADVISE, &madvise));
+
+	return ret ?: madvise.retained;
+}
+
+static inline int pool_needed(int fd, uint32_t id)
+{
+	return pool_advise(fd, id, STRATA_POOL_WILLNEED);
+}
+
+static inline int pool_not_needed(int fd, uint32_t id)
+{
+	return pool_advise(fd, id, STRATA_POOL_DONTNEED);
+}
+
+/* Makes a buffer's pages resident and leaves them with the pool. */
+static inline int pool_hold(int fd, uint32_t id)
+{
+	return pool_pin(fd, id) ?: pool_unpin(fd, id);
 }
 
 static inline void *pool_map(int fd, const struct strata_pool_create *buffer, int prot)
@@ -89,24 +125,6 @@ static inline void *pool_new(int fd, uint64_t size, struct strata_pool_create *b
 	if (pool_create(fd, size, buffer))
 		return MAP_FAILED;
 	return pool_map(fd, buffer, PROT_READ | PROT_WRITE);
-}
-
-/* What all open files hold, by debugfs. */
-struct pool_totals {
-	long long buffers;
-	long long bytes;
-};
-
-static inline int pool_totals(struct pool_totals *totals)
-{
-	FILE *file = fopen(POOL_STAT, "r");
-	int found;
-
-	if (!file)
-		return -errno;
-	found = fscanf(file, "buffers %lld bytes %lld", &totals->buffers, &totals->bytes);
-	fclose(file);
-	return found == 2 ? 0 : -EINVAL;
 }
 
 /* Numbers that look random and are the same in each run: xorshift64. */
@@ -126,6 +144,47 @@ static inline void fill(void *memory, size_t length, uint64_t seed)
 
 	for (i = 0; i < length / sizeof(*words); i++)
 		words[i] = next_random(&state);
+}
+
+/*
+ * A new buffer with contents that @seed decides, not mapped. *crc is what they sum
+ * up to. Returns 0 or the negative errno.
+ */
+static inline int pool_filled(int fd, uint64_t size, uint64_t seed,
+			      struct strata_pool_create *buffer, uint32_t *crc)
+{
+	void *map = pool_new(fd, size, buffer);
+
+	*crc = 0;
+	if (map == MAP_FAILED)
+		return -errno;
+	fill(map, size, seed);
+	*crc = crc32c(map, size);
+	return result(munmap(map, size));
+}
+
+/* Whether the kernel sees what sums up to @crc in the whole of a buffer. */
+static inline bool pool_contains(int fd, const struct strata_pool_create *buffer, uint32_t crc)
+{
+	uint32_t seen;
+
+	return !pool_checksum(fd, buffer->id, 0, buffer->size, &seen) && seen == crc;
+}
+
+static inline double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+/* The status of a child that ended, or -1. */
+static inline int wait_for(pid_t child)
+{
+	int status;
+
+	return waitpid(child, &status, 0) == child ? status : -1;
 }
 
 #endif /* STRATA_SELFTEST_H */

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # No module of ours may be unloaded while anything could still call it: an open
-# file of its device or in debugfs, a mapping, a queued work item.  And loading
-# and unloading must leave nothing behind.
+# file of its device or in debugfs, a mapping that calls it, a queued work item.
+# And loading and unloading must leave nothing behind.
 #
 # STRATA_MODULES is where the modules are.  They are loaded before, and again
 # afterwards.
@@ -12,6 +12,7 @@ MODULES=${STRATA_MODULES:-/lib/modules/strata}
 DEBUGFS=/sys/kernel/debug
 HERE=$(cd "$(dirname "$0")" && pwd)
 CONTROL=$DEBUGFS/strata-entry/control
+KUNIT=/sys/module/kunit/parameters/filter_glob
 
 . "$HERE/../kselftest/ktap_helpers.sh"
 
@@ -71,23 +72,77 @@ open_debugfs()
 	verdict "$1: debugfs file $(basename "$2") open"
 }
 
-# mapped MODULE DEVICE: the file is closed, its mapping is not.
-mapped()
+# hold DEVICE [KIB]: something maps it from here on, without the file.
+hold()
 {
 	mkfifo "/tmp/strata-hold.$$"
-	"$HERE/hold" "$2" < "/tmp/strata-hold.$$" > "/tmp/strata-held.$$" &
+	"$HERE/hold" "$@" < "/tmp/strata-hold.$$" > "/tmp/strata-held.$$" &
 	holder=$!
 	exec 3> "/tmp/strata-hold.$$"
 	while kill -0 $holder 2> /dev/null && ! [ -s "/tmp/strata-held.$$" ]; do
 		sleep 0.1
 	done
 	[ -s "/tmp/strata-held.$$" ] || why="nothing was mapped"
-	stays "$1" "a mapping alive"
+}
+
+# let_go: the holder looks whether the memory is as it was, and unmaps it.
+let_go()
+{
 	exec 3>&-
 	wait $holder || why="${why:-the holder failed}"
 	rm -f "/tmp/strata-hold.$$" "/tmp/strata-held.$$"
+}
+
+# mapped MODULE DEVICE: the file is closed, its mapping is not, and calls the module.
+mapped()
+{
+	hold "$2"
+	stays "$1" "a mapping alive"
+	let_go
 	goes_and_returns "$1"
 	verdict "$1: mapping alive"
+}
+
+# meminfo KEY: in KiB.
+meminfo()
+{
+	sed -n "s/^$1: *\([0-9]*\) kB/\1/p" /proc/meminfo
+}
+
+# mapping_outlives MODULE DEVICE: its mappings are memory of the kernel's own, which
+# stays when the module goes, and goes with the last of them.
+mapping_outlives()
+{
+	before=$(meminfo Shmem)
+	hold "$2" 16384
+	rmmod "$1" || why="${why:-$1 cannot be unloaded with a mapping alive}"
+	grown=$(($(meminfo Shmem) - before))
+	[ $grown -gt 8192 ] || why="${why:-the memory of the mapping is not there}"
+	let_go
+	grown=$(($(meminfo Shmem) - before))
+	[ $grown -lt 8192 ] || why="${why:-the memory of the mapping is still there}"
+	is_loaded "$1" || insmod "$MODULES/$1.ko" || why="${why:-$1 cannot be loaded again}"
+	verdict "$1: its mapping outlives it"
+}
+
+# Limits in pages; nonsense is refused, and nothing loaded.
+parameters()
+{
+	rmmod strata_pool || why="strata_pool cannot be unloaded"
+	for nonsense in limit=many limit=-1 limit=18446744073709551616 hard_limit=1.5; do
+		insmod "$MODULES/strata_pool.ko" $nonsense 2> /dev/null &&
+			why="it was loaded with $nonsense" && rmmod strata_pool
+	done
+	insmod "$MODULES/strata_pool.ko" limit=1000 hard_limit=2000 || why="${why:-it does not load}"
+	grep -q "^soft 1000$" $DEBUGFS/strata-pool/limit || why="${why:-limit=1000 has no effect}"
+	grep -q "^hard 2000$" $DEBUGFS/strata-pool/limit || why="${why:-hard_limit=2000 has no effect}"
+	goes_and_returns strata_pool
+	half=$(($(meminfo MemTotal) / 2 * 1024 / $(getconf PAGESIZE 2> /dev/null || echo 4096)))
+	soft=$(sed -n 's/^soft //p' $DEBUGFS/strata-pool/limit)
+	[ "$soft" -gt $((half / 2)) ] && [ "$soft" -le $((half + half / 2)) ] ||
+		why="${why:-the limit is $soft pages where half of the memory is $half}"
+	grep -q "^hard 0$" $DEBUGFS/strata-pool/limit || why="${why:-there is a hard limit}"
+	verdict "strata_pool: parameters"
 }
 
 queued_work()
@@ -161,11 +216,6 @@ load_twice()
 	verdict "$1: loaded twice"
 }
 
-slab()
-{
-	sed -n 's/^Slab: *\([0-9]*\) kB/\1/p' /proc/meminfo
-}
-
 rounds()
 {
 	round=0
@@ -178,22 +228,24 @@ rounds()
 	done
 }
 
-# Nearly all of a round is waiting for RCU.
+# Nearly all of a round is waiting for RCU, and the tests that the library runs when
+# it is loaded.
 hurry()
 {
 	[ ! -w /sys/kernel/rcu_expedited ] || echo "$1" > /sys/kernel/rcu_expedited
+	[ ! -w $KUNIT ] || echo "$2" > $KUNIT
 }
 
 # A leak of one page in each round would be 800 KiB in 200.
 loading_leaves_nothing()
 {
-	hurry 1
+	hurry 1 none
 	rmmod strata_entry && rmmod strata_pool && rmmod strata || why="unloading failed"
 	rounds 10
-	before=$(slab)
+	before=$(meminfo Slab)
 	[ -n "$why" ] || rounds $ROUNDS
-	hurry 0
-	grown=$(($(slab) - before))
+	hurry 0 "*"
+	grown=$(($(meminfo Slab) - before))
 	ktap_print_msg "$ROUNDS rounds: slab grew by $grown KiB"
 	[ $grown -lt $((ROUNDS * 4 + 512)) ] || why="${why:-slab grew by $grown KiB in $ROUNDS rounds}"
 	insmod "$MODULES/strata.ko" && insmod "$MODULES/strata_pool.ko" &&
@@ -212,18 +264,19 @@ done
 ROUNDS=200
 RACES=30
 if [ -e /proc/lockdep_stats ]; then
-	ROUNDS=20
 	RACES=6
 fi
 
 ktap_print_header
-ktap_set_plan 15
+ktap_set_plan 20
 open_device strata_pool /dev/strata-pool
 open_device strata_entry /dev/strata-entry
-open_debugfs strata_pool $DEBUGFS/strata-pool/stat
+for file in stat count limit drop_caches drop_stats; do
+	open_debugfs strata_pool $DEBUGFS/strata-pool/$file
+done
 open_debugfs strata_entry $DEBUGFS/strata-entry/tokens
 open_debugfs strata_entry $DEBUGFS/strata-entry/victim
-mapped strata_pool /dev/strata-pool
+mapping_outlives strata_pool /dev/strata-pool
 mapped strata_entry /dev/strata-entry
 queued_work
 work_races_unload
@@ -231,6 +284,7 @@ open_races_unload strata_pool /dev/strata-pool $DEBUGFS/strata-pool/stat
 open_races_unload strata_entry /dev/strata-entry $DEBUGFS/strata-entry/tokens
 load_twice strata
 load_twice strata_pool
+parameters
 library_has_users
 loading_leaves_nothing
 ktap_finished
