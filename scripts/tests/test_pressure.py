@@ -34,6 +34,13 @@ class Verdicts(unittest.TestCase):
         other = f"{KILLED}\n{LAST_WORDS.replace('order:0', 'order:3')}"
         self.assertIn("order:3", pressure.wrong(DIES, result(0, other)))
 
+    def test_swap_may_find_no_page_for_its_own_table(self) -> None:
+        swapped = next(case for case in pressure.CASES if case.swap)
+        table = LAST_WORDS.replace(" warn_alloc+0x1/0x2\n", " warn_alloc+0x1/0x2\n swap_cluster_alloc_table+0x1/0x2\n")
+        self.assertEqual(pressure.wrong(swapped, result(0, table)), "")
+        self.assertIn("page allocation failure", pressure.wrong(swapped, result(0, f"{table}\n{LAST_WORDS}")))
+        self.assertIn("page allocation failure", pressure.wrong(PURGES, result(0, table)))
+
     def test_failures(self) -> None:
         for case in (PURGES, DIES):
             self.assertIn("status 1", pressure.wrong(case, result(1, KILLED if case.killed else "")))
