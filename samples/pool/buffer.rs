@@ -340,9 +340,11 @@ pub(crate) fn write_back(
     reach: StartIo<'_>,
     written: &mut usize,
 ) -> Verdict {
-    let pages = buffer.item().memory.write_back(cx, reach);
+    let memory = &buffer.item().memory;
+    let resident = memory.resident();
+    let pages = memory.write_back(cx, reach);
     *written += pages;
-    if pages == 0 {
+    if pages < resident {
         // There is no room in swap, or it is mapped: that is for the kernel to look at.
         Verdict::Kept
     } else {

@@ -219,8 +219,11 @@ impl<T: Phases> Shared<T> {
             }
         }
         if mask.contains(Mask::WRITEBACK) {
-            // What was let go is not counted any more.
-            self.round(cx, mask, Mask::WRITEBACK, usize::MAX, run)?;
+            // What was let go is not counted any more: this is for all of it, at once.
+            let request = request(mask, Mask::WRITEBACK, usize::MAX);
+            let outcome = rounds::run(&*self.target, cx, &request);
+            run.scan(outcome.scanned, &outcome);
+            give_way()?;
         }
         Ok(())
     }
@@ -239,18 +242,23 @@ impl<T: Phases> Shared<T> {
             let request = request(mask, round, left.min(BATCH));
             let outcome = rounds::run(&*self.target, cx, &request);
             run.scan(request.pages, &outcome);
-            let written_all = round == Mask::WRITEBACK && outcome.written_back == 0;
-            if outcome.scanned == 0 || written_all {
+            if outcome.scanned == 0 {
                 break;
             }
             left = left.saturating_sub(outcome.scanned);
-            // SAFETY: A shrinker may sleep.
-            if unsafe { bindings::give_way() } {
-                return Err(EINTR);
-            }
+            give_way()?;
         }
         Ok(())
     }
+}
+
+/// Lets others run. An error if the writer is being killed.
+fn give_way() -> Result {
+    // SAFETY: A shrinker may sleep.
+    if unsafe { bindings::give_way() } {
+        return Err(EINTR);
+    }
+    Ok(())
 }
 
 /// What one scan is asked for, with all that `mask` makes harder.
