@@ -247,7 +247,7 @@ loading_leaves_nothing()
 	hurry 0 "*"
 	grown=$(($(meminfo Slab) - before))
 	ktap_print_msg "$ROUNDS rounds: slab grew by $grown KiB"
-	[ $grown -lt $((ROUNDS * 4 + 512)) ] || why="${why:-slab grew by $grown KiB in $ROUNDS rounds}"
+	[ $grown -lt $((ROUNDS * 3)) ] || why="${why:-slab grew by $grown KiB in $ROUNDS rounds}"
 	insmod "$MODULES/strata.ko" && insmod "$MODULES/strata_pool.ko" &&
 		insmod "$MODULES/strata_entry.ko" || why="${why:-loading failed}"
 	verdict "$ROUNDS rounds of loading and unloading"
