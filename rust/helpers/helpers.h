@@ -151,6 +151,7 @@ void strata_helper_lru_taken(struct strata_total *total, size_t objects, size_t 
 int strata_helper_lru_claim(struct list_lru_one *list, struct strata_object *object);
 bool strata_helper_lru_pass(struct list_lru_one *list, struct strata_object *object);
 bool strata_helper_lru_release(struct strata_object *object);
+bool strata_helper_is_killed(void);
 void strata_helper_lru_unlock(struct list_lru_one *list);
 
 /* shmem.c: files of shmem, as the memory of a driver */
@@ -163,7 +164,8 @@ void strata_helper_shmem_set_held(struct file *file, bool held);
 void strata_helper_shmem_put_pages(struct file *file, struct page **pages, size_t count);
 size_t strata_helper_shmem_resident(struct file *file);
 size_t strata_helper_shmem_footprint(struct file *file);
-void strata_helper_shmem_purge(struct file *file, bool in_reclaim);
+void strata_helper_shmem_purge(struct file *file);
+bool strata_helper_shmem_purge_in_reclaim(struct file *file);
 size_t strata_helper_shmem_write_back(struct file *file);
 int strata_helper_shmem_map(struct file *file, struct vm_area_struct *vma);
 

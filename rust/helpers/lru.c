@@ -9,6 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "helpers.h"
@@ -186,6 +187,12 @@ bool strata_helper_lru_release(struct strata_object *object)
 {
 	mutex_unlock(&object->lock);
 	return refcount_dec_and_test(&object->refs);
+}
+
+/* A task that is being killed need not go on with a walk that it began by itself. */
+bool strata_helper_is_killed(void)
+{
+	return fatal_signal_pending(current);
 }
 
 void strata_helper_lru_unlock(struct list_lru_one *list)

@@ -164,13 +164,44 @@ size_t strata_helper_shmem_footprint(struct file *file)
  * A page that is being swapped out at just this moment is read back (shmem's partial
  * pages at both ends), hence PF_MEMALLOC in reclaim, as reclaim itself has it.
  */
-void strata_helper_shmem_purge(struct file *file, bool in_reclaim)
+void strata_helper_shmem_purge(struct file *file)
 {
-	unsigned int flags = in_reclaim ? memalloc_noreclaim_save() : 0;
-
 	shmem_truncate_range(file_inode(file), 0, MAX_LFS_FILESIZE);
-	if (in_reclaim)
-		memalloc_noreclaim_restore(flags);
+}
+
+/* Whether anybody has a page of @mapping locked, the running task too. */
+static bool has_locked_folio(struct address_space *mapping)
+{
+	struct folio_batch batch;
+	bool locked = false;
+	pgoff_t index = 0;
+	unsigned int i;
+
+	folio_batch_init(&batch);
+	while (!locked && filemap_get_folios(mapping, &index, ULONG_MAX, &batch)) {
+		for (i = 0; i < folio_batch_count(&batch); i++)
+			locked |= folio_test_locked(batch.folios[i]);
+		folio_batch_release(&batch);
+		cond_resched();
+	}
+	return locked;
+}
+
+/*
+ * The same for a shrinker.  Its task may itself have a page of the file locked, and
+ * would wait for ever: who splits a huge folio allocates under its lock, with all of
+ * the file's mask.  Pages that others have locked they unlock.
+ */
+bool strata_helper_shmem_purge_in_reclaim(struct file *file)
+{
+	unsigned int flags;
+
+	if (has_locked_folio(file->f_mapping))
+		return false;
+	flags = memalloc_noreclaim_save();
+	strata_helper_shmem_purge(file);
+	memalloc_noreclaim_restore(flags);
+	return true;
 }
 
 /* Returns AOP_WRITEPAGE_ACTIVATE, with the folio still locked, if swap did not take it. */
@@ -195,7 +226,8 @@ static long write_folio(struct address_space *mapping, struct folio *folio)
 
 	if (!folio_trylock(folio))
 		return 0;
-	if (folio->mapping != mapping || folio_mapped(folio) ||
+	/* Who holds pages says so before it takes the first of them. */
+	if (folio->mapping != mapping || mapping_unevictable(mapping) || folio_mapped(folio) ||
 	    !folio_clear_dirty_for_io(folio)) {
 		folio_unlock(folio);
 		return 0;

@@ -143,16 +143,28 @@ impl Budget {
     }
 
     /// The limits as they are now.
+    ///
+    /// # Context
+    ///
+    /// Any but interrupts. Takes a spinlock that nothing else is taken under.
     pub fn limits(&self) -> Limits {
         self.state.lock().limits
     }
 
     /// How many pages are used.
+    ///
+    /// # Context
+    ///
+    /// Any but interrupts. Takes a spinlock that nothing else is taken under.
     pub fn used(&self) -> usize {
         self.state.lock().ledger.used()
     }
 
     /// How many pages were used at most.
+    ///
+    /// # Context
+    ///
+    /// Any but interrupts. Takes a spinlock that nothing else is taken under.
     pub fn peak(&self) -> usize {
         self.state.lock().ledger.peak()
     }
@@ -220,18 +232,19 @@ impl Budget {
     }
 }
 
-/// Evicts so many pages: what is held first, since what was given up need not be held any more.
+/// Evicts so many pages of what is held. Nothing is thrown away for a limit: memory is not short,
+/// and a driver gives the reservation of what was given up back at once.
 fn make_room<T: Shrinker>(cx: &mut Cx<'_, Reclaim>, target: &T, pages: usize) -> usize {
-    let request = Request::new(Scope::All, pages, Reach::PROCESS);
-    let held = request.only(Mask::IDLE.union(Mask::ACTIVE));
-    let freed = rounds::run(target, cx, &held).freed();
-    if freed != 0 {
-        return freed;
-    }
-    rounds::run(target, cx, &request.only(Mask::PURGE)).freed()
+    let held = Mask::IDLE.union(Mask::ACTIVE);
+    let request = Request::new(Scope::All, pages, Reach::PROCESS).only(held);
+    rounds::run(target, cx, &request).freed()
 }
 
 /// Pages taken from a budget. Given back when dropped.
+///
+/// # Context
+///
+/// Dropped anywhere, under any lock that is not taken in interrupts.
 ///
 /// # Invariants
 ///

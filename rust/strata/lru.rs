@@ -84,7 +84,7 @@ pub trait Item: Send + Sync + Sized + 'static {
 ///
 /// # Safety
 ///
-/// `index` must be less than `COUNT`, which must be at most [`MAX_LISTS`], and `nth` its inverse.
+/// `index` must be less than `COUNT`, which must be at most [`MAX_LISTS`].
 pub unsafe trait List: Copy + PartialEq + Send + Sync + 'static {
     /// How many there are.
     const COUNT: usize;
@@ -192,6 +192,11 @@ impl Total {
 }
 
 /// Where objects of one kind come from, and the lists that they can stand on.
+///
+/// # Context
+///
+/// Dropped where `GFP_KERNEL` is allowed, which is checked. C: `list_lru_destroy()`,
+/// `kmem_cache_destroy()`.
 ///
 /// # Invariants
 ///

@@ -219,21 +219,22 @@ impl Shmem {
         S: MaySleep,
     {
         lockdep::might_alloc_kernel();
-        raw::purge(&self.inner.file, false);
+        raw::purge(&self.inner.file);
     }
 
-    /// As [`purge`](Self::purge), for a shrinker.
+    /// As [`purge`](Self::purge), for a shrinker. Says whether it was done: not while anybody has one
+    /// of the pages locked, who may be the task that reclaims.
     ///
     /// # Context
     ///
-    /// Levels before [`Notifier`] that may sleep, in reclaim for somebody who has no page locked. C:
+    /// Levels before [`Notifier`] that may sleep, in reclaim that may enter file systems. C:
     /// `shmem_truncate_range()`, with `PF_MEMALLOC` for the rare page that it reads back.
-    pub fn purge_in_reclaim<L, S>(&self, _cx: &mut Cx<'_, L, S>, _reach: EnterFs<'_>)
+    pub fn purge_in_reclaim<L, S>(&self, _cx: &mut Cx<'_, L, S>, _reach: EnterFs<'_>) -> bool
     where
         L: Before<Notifier>,
         S: MaySleep,
     {
-        raw::purge(&self.inner.file, true);
+        raw::purge_in_reclaim(&self.inner.file)
     }
 
     /// Starts to write to swap what is in memory and dirty, and returns how many pages that were.

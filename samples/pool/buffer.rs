@@ -248,9 +248,8 @@ pub(crate) fn unpin(buffer: &Object<Buffer>, cx: &mut Cx<'_, Process>) -> Result
                 Some(pins) => (State::Pinned(resident, pins), Ok(())),
                 None => (State::Idle(resident), Ok(())),
             },
-            State::Plain | State::Idle(_) | State::GivenUp | State::Purged | State::Destroyed => {
-                (state, Err(EINVAL))
-            }
+            State::Plain | State::Idle(_) | State::GivenUp | State::Purged => (state, Err(EINVAL)),
+            State::Destroyed => (state, Err(ENOENT)),
         })
     })
 }
@@ -316,7 +315,9 @@ pub(crate) fn purge(
     reach: EnterFs<'_>,
 ) -> Verdict {
     let item = buffer.item();
-    item.memory.purge_in_reclaim(cx, reach);
+    if !item.memory.purge_in_reclaim(cx, reach) {
+        return Verdict::Kept;
+    }
     change(buffer, |_| (State::Purged, ()));
     buffer.purges += 1;
     for figures in &item.figures {

@@ -2,7 +2,8 @@
 
 //! A pool of buffers that shrinks when memory is short: `/dev/strata-pool`.
 //!
-//! It is a driver as its author would write it on Strata: safe Rust, every step under a token.
+//! It is a driver as its author would write it on Strata: safe Rust, but for what says that the
+//! structures of user space have no holes, and every step under a token.
 //!
 //! Lock order: the state of a buffer ([`buffer::Contents`]), which the shrinker takes; the table of a
 //! file's buffers ([`buffer::Table`]). They do not nest. Nothing is allocated and nothing of size is

@@ -79,7 +79,9 @@ impl<I: work::Item> Shrinker for Pool<I> {
             Round::Purge(reach) => {
                 Scan::Freed(
                     buffers.walk(cx, control, List::Purgeable, None, |buffer, cx| {
-                        buffer.item().memory.purge_in_reclaim(cx, *reach);
+                        if !buffer.item().memory.purge_in_reclaim(cx, *reach) {
+                            return Verdict::Kept;
+                        }
                         **buffer = false;
                         Verdict::Evicted
                     }),

@@ -40,12 +40,18 @@
  * @size: in: bytes, a multiple of the page size, not 0, at most STRATA_POOL_MAX_SIZE
  * @flags: in: 0
  * @id: out: the buffer's name in this file; never 0, never used again
- * @map_offset: out: what to pass to mmap() as offset; map the whole buffer, shared
+ * @map_offset: out: what to pass to mmap() as offset; map the whole buffer, shared.
+ *              It is beyond 4 GiB; mmap2() of 32 bit processes reaches that of the
+ *              first 4095 ids
  *
- * Reading it gives zeros. No page is allocated yet.
+ * Reading it gives zeros. No page is allocated yet. Each buffer counts as an
+ * open file of the system (fs.file-nr).
  *
- * Errors: EINVAL for a bad size or flags; ENOMEM; ENOSPC when the file has used
- * up its ids; EFAULT.
+ * Errors: EINVAL for a bad size or flags; ENOMEM; ENFILE when the system has no
+ * files left; ENOSPC when the file has used up its ids; EFAULT.
+ *
+ * Of mmap(): ENOENT for an offset that is no buffer's of this file; EINVAL for one
+ * between the buffers', for another length than the buffer's, for a private mapping.
  */
 struct strata_pool_create {
 	__u64 size;
@@ -122,8 +128,8 @@ struct strata_pool_stat {
  * @id: in: the buffer
  * @flags: in: 0
  *
- * Pins are counted: a buffer is pinned until it was unpinned as often. They end
- * with the file, however the process ends.
+ * Pins are counted: a buffer is pinned until it was unpinned as often, by whoever
+ * shares the file. They end with the file, however its processes end.
  *
  * A pin that fails leaves everything as it was.
  *
@@ -152,10 +158,14 @@ struct strata_pool_pin {
  * @flags: in: 0
  *
  * A purged buffer can be used again after STRATA_POOL_WILLNEED, which says once
- * that it was purged: it then reads as zeros, and @retained is 1 from there on.
+ * that it was purged: it then reads as zeros, but for what was written through a
+ * mapping since, and @retained is 1 from there on.
  *
  * While the contents are given up, mappings may be accessed: they read what is
- * there, or zeros. What is written then may be purged too.
+ * there, or zeros. What is written before the purge is purged too.
+ *
+ * @retained is written before the advice is taken, and again with the answer: a
+ * call that fails with EFAULT before has changed nothing.
  *
  * Errors: ENOENT for an id that this file does not have; EBUSY for
  * STRATA_POOL_DONTNEED on a pinned buffer; EINVAL for another advice; EINVAL; EFAULT.

@@ -42,7 +42,8 @@ macro_rules! proofs {
 }
 
 proofs! {
-    /// Reclaim may take what file systems take, the locks of pages above all (`__GFP_FS`).
+    /// Reclaim may take what file systems take (`__GFP_FS`). Not yet the lock of any page: that of a
+    /// huge one is held over such an allocation while it is split.
     EnterFs;
     /// Reclaim may start IO: write pages to swap (`__GFP_IO`, and `__GFP_FS`, since a page is locked
     /// for it).

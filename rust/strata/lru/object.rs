@@ -45,6 +45,12 @@ use kernel::{
 ///
 /// Reference-counted ([`ARef`]). On which list it is does not count: the last reference takes it off.
 ///
+/// # Context
+///
+/// The last reference may be dropped where the destructors of `T` and of its state may run, and not
+/// in interrupts: it takes the lock of a list. A driver keeps the cache for longer than its objects,
+/// since that one may go only where `GFP_KERNEL` is allowed.
+///
 /// # Invariants
 ///
 /// `head` is initialised. Its link is on the list that `place` names, or is empty. `place` and `state`

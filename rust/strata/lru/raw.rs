@@ -98,6 +98,8 @@ struct Walk<'a, 'c, 'w, T: Item, F> {
     evict: F,
     freed: usize,
     kept: usize,
+    /// The object that was waited for in vain, if any. Only compared.
+    given_up: *const Object<T>,
     /// What of `freed` and `kept` is off the list's total already: the rest goes when the walk ends.
     settled: usize,
 }
@@ -137,6 +139,7 @@ where
         evict,
         freed: 0,
         kept: 0,
+        given_up: ptr::null(),
         settled: 0,
     };
     let (lru, total) = cache.list(which);
@@ -202,7 +205,9 @@ where
         tour.visits = unsafe { (*part).nr_items };
         tour.shuffles = tour.visits;
     }
-    if tour.visits <= 0 || tour.walk.control.left() == 0 {
+    // SAFETY: It only looks at the running task.
+    let killed = unsafe { bindings::is_killed() };
+    if tour.visits <= 0 || tour.walk.control.left() == 0 || killed {
         // SAFETY: It is locked; who says stop has unlocked it.
         unsafe { bindings::lru_unlock(part) };
         return lru_status::LRU_STOP;
@@ -301,7 +306,10 @@ where
     #[cold]
     fn busy(&mut self, object: &Object<T>, part: *mut bindings::list_lru_one) -> lru_status {
         if self.wait.is_none() {
-            self.control.passed_over(object.pages_now());
+            // It was counted when it was waited for.
+            if !ptr::eq(self.given_up, object) {
+                self.control.passed_over(object.pages_now());
+            }
             // SAFETY: The part is locked, and the reference ours.
             if unsafe { bindings::lru_pass(part, object.head.get()) } {
                 return lru_status::LRU_ROTATE;
@@ -327,8 +335,9 @@ where
             // SAFETY: The mutex was initialised with the object.
             unsafe { bindings::mutex_trylock(object.mutex()) != 0 }
         }) {
-            // From here on nothing is waited for.
+            // From here on nothing is waited for. The walk comes to it once more.
             self.wait = None;
+            self.given_up = object;
             self.control.passed_over(object.pages_now());
             return;
         }

@@ -81,10 +81,16 @@ pub(super) fn footprint(file: &File) -> usize {
     unsafe { bindings::shmem_footprint(file.as_ptr()) }
 }
 
-/// Cuts off all pages. Sleeps; in reclaim if `in_reclaim` says so.
-pub(super) fn purge(file: &File, in_reclaim: bool) {
+/// Cuts off all pages. Sleeps.
+pub(super) fn purge(file: &File) {
     // SAFETY: The file is of shmem.
-    unsafe { bindings::shmem_purge(file.as_ptr(), in_reclaim) };
+    unsafe { bindings::shmem_purge(file.as_ptr()) };
+}
+
+/// Cuts off all pages, if none of them is locked now. Sleeps.
+pub(super) fn purge_in_reclaim(file: &File) -> bool {
+    // SAFETY: The file is of shmem.
+    unsafe { bindings::shmem_purge_in_reclaim(file.as_ptr()) }
 }
 
 /// Writes to swap what is not held and not mapped. Sleeps.

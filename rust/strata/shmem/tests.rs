@@ -38,7 +38,7 @@ fn process<R>(f: impl FnOnce(&mut Cx<'_, Process>) -> R) -> R {
 
 fn purge_as_a_shrinker<L: Before<Notifier>>(shmem: &Shmem, cx: &mut Cx<'_, L>) {
     // SAFETY: The test reclaims for itself, and has no page locked.
-    shmem.purge_in_reclaim(cx, unsafe { EnterFs::assume() });
+    assert!(shmem.purge_in_reclaim(cx, unsafe { EnterFs::assume() }));
 }
 
 fn write_back<L: Before<Notifier>>(shmem: &Shmem, cx: &mut Cx<'_, L>) -> usize {
@@ -67,6 +67,17 @@ fn scribble(held: &Held, index: usize) {
     let text = b"strata";
     // SAFETY: Nobody else knows the page.
     assert!(unsafe { page.write_raw(text.as_ptr(), 100, text.len()) }.is_ok());
+}
+
+/// Has the page at `index` locked meanwhile, as who splits a huge one or reads it has.
+fn with_page_locked<R>(held: &Held, index: usize, f: impl FnOnce() -> R) -> R {
+    let page = held.pages[index];
+    // SAFETY: The page is held, and nobody else knows it: its flags do not change by themselves.
+    unsafe { (*page).flags.f |= 1 << bindings::pageflags_PG_locked };
+    let result = f();
+    // SAFETY: As above.
+    unsafe { (*page).flags.f &= !(1 << bindings::pageflags_PG_locked) };
+    result
 }
 
 #[kunit_tests(strata_shmem)]
@@ -152,6 +163,25 @@ mod cases {
                 assert_eq!(shmem.resident(), 0);
                 assert_eq!(shmem.crc32c(cx, 0, SIZE)?, zeros);
             }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_shrinker_does_not_wait_for_a_locked_page() -> Result {
+        process(|cx| {
+            let shmem = Shmem::new(cx, c"locked", SIZE)?;
+            let held = shmem.pages(cx)?;
+            // It may be locked by the task that reclaims.
+            let purged = with_page_locked(&held, COUNT - 1, || {
+                // SAFETY: The test reclaims for itself.
+                cx.reclaim(|cx| shmem.purge_in_reclaim(cx, unsafe { EnterFs::assume() }))
+            });
+            assert!(!purged);
+            assert_eq!(shmem.resident(), COUNT);
+            drop(held);
+            cx.reclaim(|cx| purge_as_a_shrinker(&shmem, cx));
+            assert_eq!(shmem.resident(), 0);
             Ok(())
         })
     }

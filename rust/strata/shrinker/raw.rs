@@ -6,7 +6,8 @@ use super::{
     rounds::{
         self,
         Reach,
-        Request, //
+        Request,
+        MOST, //
     },
     Count,
     CountControl,
@@ -21,9 +22,6 @@ use kernel::ffi::c_ulong;
 
 const STOP: c_ulong = bindings::SHRINK_STOP as c_ulong;
 const EMPTY: c_ulong = bindings::SHRINK_EMPTY as c_ulong;
-
-/// The largest count that reclaim can do sums with.
-const MOST: usize = isize::MAX as usize / 8;
 
 /// # Safety
 ///

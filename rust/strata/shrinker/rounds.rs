@@ -25,6 +25,9 @@ use crate::{
     plan::drop_mask::Mask, //
 };
 
+/// The largest number that reclaim can do sums with: it counts with signs.
+pub(super) const MOST: usize = isize::MAX as usize / 8;
+
 /// How far a scan by the running task may go: bits of an allocation's mask, and one of our own.
 #[derive(Clone, Copy)]
 pub(crate) struct Reach(u32);
@@ -149,7 +152,7 @@ pub(crate) fn run<T: Shrinker>(target: &T, cx: &mut Cx<'_, Reclaim>, request: &R
         more(target, cx, request, &mut control, &mut outcome);
     }
     // Who frees more than it says that it scanned has scanned that much.
-    outcome.scanned = control.pages_scanned().max(outcome.freed());
+    outcome.scanned = control.pages_scanned().clamp(outcome.freed(), 4 * MOST);
     outcome.trylock_failed = control.objects_passed_over();
     outcome
 }
@@ -195,7 +198,7 @@ fn scan<T: Shrinker>(
     stops: &mut usize,
 ) -> usize {
     match target.scan(cx, control, round) {
-        Scan::Freed(pages) => pages,
+        Scan::Freed(pages) => pages.min(MOST),
         Scan::Stop => {
             *stops += 1;
             0

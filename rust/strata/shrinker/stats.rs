@@ -67,19 +67,21 @@ figures! {
 impl Run {
     /// Adds what one scan did that was asked for so many pages.
     pub(super) fn scan(&mut self, wanted: usize, outcome: &Outcome) {
-        // Were this wrong, reclaim's account of the shrinker would be too.
-        kernel::warn_on!(outcome.freed() > outcome.scanned);
-        self.nr_to_scan += wanted as u64;
-        self.scanned += outcome.scanned as u64;
-        self.freed += outcome.freed() as u64;
-        self.purged += outcome.purged as u64;
-        self.idle += outcome.idle as u64;
-        self.active += outcome.active as u64;
-        self.written_back += outcome.written_back as u64;
-        self.stop += outcome.stops as u64;
-        self.trylock_failed += outcome.trylock_failed as u64;
-        self.waited += outcome.waited as u64;
-        self.wait_timeout += outcome.wait_timeout as u64;
+        for (sum, more) in [
+            (&mut self.nr_to_scan, wanted),
+            (&mut self.scanned, outcome.scanned),
+            (&mut self.freed, outcome.freed()),
+            (&mut self.purged, outcome.purged),
+            (&mut self.idle, outcome.idle),
+            (&mut self.active, outcome.active),
+            (&mut self.written_back, outcome.written_back),
+            (&mut self.stop, outcome.stops),
+            (&mut self.trylock_failed, outcome.trylock_failed),
+            (&mut self.waited, outcome.waited),
+            (&mut self.wait_timeout, outcome.wait_timeout),
+        ] {
+            *sum = sum.saturating_add(more as u64);
+        }
     }
 }
 

@@ -168,6 +168,17 @@ mod cases {
             // One is enough, and what is freed was scanned.
             let parrot = Parrot::new(Count::from(1), Scan::Freed(200), 10);
             assert_eq!(scan_as_c(&register(cx, parrot)?), (200, 200));
+            // An errno is no number of pages: to reclaim it would be a negative one.
+            for (freed, scanned) in [
+                (usize::MAX - 4, 0),
+                (usize::MAX - 4, usize::MAX),
+                (0, usize::MAX),
+            ] {
+                let parrot = Parrot::new(Count::from(1), Scan::Freed(freed), scanned);
+                let (freed, scanned) = scan_as_c(&register(cx, parrot)?);
+                assert!(isize::try_from(freed).is_ok() && isize::try_from(scanned).is_ok());
+                assert!(scanned >= freed && scanned != 0);
+            }
             Ok(())
         })
     }

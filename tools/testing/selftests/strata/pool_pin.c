@@ -264,6 +264,36 @@ TEST_F(pool, soft_limit_is_passed_when_all_is_pinned)
 	EXPECT_EQ(pool_used(), 32);
 }
 
+/* Memory is not short: no limit is a reason to throw contents away. */
+TEST_F(pool, limits_purge_nothing)
+{
+	struct strata_pool_create given, pinned, more;
+	uint32_t crc;
+	int i;
+
+	if (!alone(&self->limit))
+		SKIP(return, "somebody else uses the pool");
+	ASSERT_EQ(pool_filled(self->fd, 64 * self->page, 13, &given, &crc), 0);
+	ASSERT_EQ(pool_not_needed(self->fd, given.id), 1);
+	ASSERT_EQ(pool_create(self->fd, 16 * self->page, &pinned), 0);
+	ASSERT_EQ(pool_create(self->fd, 8 * self->page, &more), 0);
+	ASSERT_EQ(pool_pin(self->fd, pinned.id), 0);
+
+	/* Over the soft limit, at the hard one, and when one is lowered. */
+	ASSERT_EQ(pool_set_limit(16, 0), 0);
+	EXPECT_EQ(pool_pin(self->fd, more.id), 0);
+	EXPECT_EQ(pool_unpin(self->fd, more.id), 0);
+	ASSERT_EQ(pool_set_limit(16, 16), 0);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(pool_pin(self->fd, more.id), -ENOSPC);
+	ASSERT_EQ(pool_set_limit(4, 4), 0);
+	EXPECT_EQ(pool_used(), 16);
+
+	EXPECT_STAT(self->fd, 16 * self->page, 0, 64 * self->page);
+	EXPECT_EQ(pool_needed(self->fd, given.id), 1);
+	EXPECT_TRUE(pool_contains(self->fd, &given, crc));
+}
+
 /* Buffers of 1, 2, 4, ... pages: what is idle says by its bits which of them are. */
 #define SIZES	6
 
