@@ -55,25 +55,6 @@ struct options {
 	unsigned int kilobytes;
 };
 
-int fail(const char *what)
-{
-	fprintf(stderr, "pool_demo: %s: %s\n", what, strerror(errno));
-	return 1;
-}
-
-void generate(void *memory, size_t length, uint64_t seed)
-{
-	uint64_t *words = memory, state = seed * 0x9e3779b97f4a7c15ull + 1;
-	size_t i;
-
-	for (i = 0; i < length / sizeof(*words); i++) {
-		state ^= state << 13;
-		state ^= state >> 7;
-		state ^= state << 17;
-		words[i] = state;
-	}
-}
-
 static int produce(const struct options *options, unsigned int number, int socket,
 		   struct tally *tally)
 {
