@@ -38,6 +38,8 @@ mod bindings;
 pub mod cx;
 pub mod dev;
 pub mod gfp;
+#[cfg(CONFIG_KUNIT = "y")]
+mod kunit;
 pub mod limit;
 mod lockdep;
 pub mod lru;

@@ -20,7 +20,6 @@ mod tests;
 pub use self::file::LimitFile;
 
 use crate::{
-    bindings,
     cx::{
         Before,
         Cx,
@@ -218,10 +217,7 @@ impl Budget {
             };
             let freed = cx.reclaim(|cx| cx.sleepable(|cx| make_room(cx, target, excess)));
             attempt.evicted(used, freed);
-            // SAFETY: The token says that the task may sleep.
-            if unsafe { bindings::give_way() } {
-                return Err(NoRoom::Killed);
-            }
+            cx.give_way().map_err(|_| NoRoom::Killed)?;
         }
     }
 

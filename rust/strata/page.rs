@@ -88,7 +88,7 @@ impl Pages {
         }
         let mut pages = gfp::kernel(cx).large_vec(count)?;
         for _ in 0..count {
-            give_way()?;
+            cx.give_way()?;
             let page = Page::alloc_page(GFP_KERNEL_ACCOUNT | __GFP_HIGHMEM | __GFP_ZERO)?;
             // The room was allocated above.
             pages.push_within_capacity(page).map_err(|_| ENOMEM)?;
@@ -118,7 +118,7 @@ impl Pages {
     /// meanwhile.
     pub fn crc32c<L: Level, S: MaySleep>(
         &self,
-        _cx: &mut Cx<'_, L, S>,
+        cx: &mut Cx<'_, L, S>,
         offset: u64,
         length: u64,
     ) -> Result<u32> {
@@ -127,7 +127,7 @@ impl Pages {
         for part in window.blocks(PAGE_SHIFT as u32) {
             let page = self.pages.get(part.block as usize).ok_or(EINVAL)?;
             let (offset, length) = (part.offset as usize, part.length as usize);
-            give_way()?;
+            cx.give_way()?;
             // SAFETY: The page is one of ours, and the part lies within it.
             crc = unsafe { bindings::crc32c_page(crc, page.as_ptr(), offset, length) };
         }
@@ -146,7 +146,7 @@ impl Pages {
     /// `EINVAL` for a private mapping or one of another size; `EINTR` when the task was killed
     /// meanwhile; what inserting a page returned. The caller's `mmap` fails then, and the core unmaps
     /// what was inserted.
-    pub fn map<S: MaySleep>(&self, _cx: &mut Cx<'_, MmapHeld, S>, vma: &VmaNew) -> Result {
+    pub fn map<S: MaySleep>(&self, cx: &mut Cx<'_, MmapHeld, S>, vma: &VmaNew) -> Result {
         let size = vma.end() - vma.start();
         if size != self.size() || vma.flags() & flags::SHARED == 0 {
             return Err(EINVAL);
@@ -154,7 +154,7 @@ impl Pages {
         vma.set_dontexpand();
         let mixed = vma.set_mixedmap();
         for (index, page) in self.pages.iter().enumerate() {
-            give_way()?;
+            cx.give_way()?;
             mixed.vm_insert_page(vma.start() + (index << PAGE_SHIFT), page)?;
         }
         Ok(())
@@ -170,13 +170,4 @@ impl Pages {
 pub fn total() -> usize {
     // SAFETY: It reads one number.
     unsafe { bindings::total_pages() }
-}
-
-/// Lets others run, in a loop that may be long; `EINTR` if the task is being killed.
-fn give_way() -> Result {
-    // SAFETY: Only called where the task may sleep, by the tokens of the callers.
-    if unsafe { bindings::give_way() } {
-        return Err(EINTR);
-    }
-    Ok(())
 }

@@ -253,6 +253,25 @@ impl<L: Level, S: Sleep> Cx<'_, L, S> {
     }
 }
 
+impl<L: Level, S: MaySleep> Cx<'_, L, S> {
+    /// Lets others run, in a loop that may be long.
+    ///
+    /// # Context
+    ///
+    /// Any that may sleep. C: `cond_resched()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if the task is being killed.
+    pub(crate) fn give_way(&mut self) -> Result {
+        // SAFETY: The token says that the task may sleep.
+        if unsafe { bindings::give_way() } {
+            return Err(EINTR);
+        }
+        Ok(())
+    }
+}
+
 impl Cx<'_, Process> {
     /// Runs `f` inside of a real mmu notifier's `invalidate` callback.
     ///
@@ -314,6 +333,7 @@ impl Cx<'_, Process> {
 #[kunit_tests(strata_scope)]
 mod tests {
     use super::*;
+    use crate::kunit::process;
 
     /// The reclaim bits of the running task.
     fn bits() -> u32 {
@@ -321,12 +341,6 @@ mod tests {
         // SAFETY: The running task is valid, and its flags are its own to read.
         let flags = unsafe { (*task.as_ptr()).flags };
         flags & (bindings::PF_MEMALLOC | bindings::PF_MEMALLOC_NOFS | bindings::PF_MEMALLOC_NOIO)
-    }
-
-    fn process<R>(f: impl FnOnce(&mut Cx<'_, Process>) -> R) -> R {
-        lockdep::assert_process();
-        // SAFETY: KUnit runs its cases in a kthread that holds nothing.
-        f(&mut unsafe { Cx::assume() })
     }
 
     #[test]

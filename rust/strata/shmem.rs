@@ -166,7 +166,7 @@ impl Shmem {
         let pages = gfp::kernel(cx).large_vec(count)?;
         let mut held = Held::new(self.inner.clone(), pages);
         for index in 0..count {
-            raw::give_way()?;
+            cx.give_way()?;
             held.add(index)?;
         }
         Ok(held)
@@ -186,7 +186,7 @@ impl Shmem {
     ///
     /// `EINVAL` if the range is empty or does not lie inside; `ENOMEM`; `EIO` if swap could not be
     /// read; `EINTR` when the task was killed meanwhile.
-    pub fn crc32c<L, S>(&self, _cx: &mut Cx<'_, L, S>, offset: u64, length: u64) -> Result<u32>
+    pub fn crc32c<L, S>(&self, cx: &mut Cx<'_, L, S>, offset: u64, length: u64) -> Result<u32>
     where
         L: MayAlloc<gfp::Kernel>,
         S: MaySleep,
@@ -196,7 +196,7 @@ impl Shmem {
         let window = Window::within(self.size(), offset, length).map_err(|_| EINVAL)?;
         let mut crc = !0;
         for part in window.blocks(PAGE_SHIFT as u32) {
-            raw::give_way()?;
+            cx.give_way()?;
             raw::crc32c(&self.inner.file, part, &mut crc)?;
         }
         Ok(!crc)

@@ -52,24 +52,18 @@ mod tests {
         cx::{
             Cx,
             Level,
-            Process,
             ReclaimLock,
             SignalLock,
             Signalling, //
         },
         gfp,
+        kunit::process, //
     };
 
     crate::ranks! {
         after NoIo:
         First,
         Second,
-    }
-
-    fn process<R>(f: impl FnOnce(&mut Cx<'_, Process>) -> R) -> R {
-        crate::lockdep::assert_process();
-        // SAFETY: KUnit runs its cases in a kthread that holds nothing.
-        f(&mut unsafe { Cx::assume() })
     }
 
     fn level<L: Level>(_: &Cx<'_, L>) -> &'static str {

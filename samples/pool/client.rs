@@ -199,14 +199,10 @@ impl Client {
     /// Maps the buffer whose `map_offset` the mapping begins at.
     pub(crate) fn map(&self, cx: &mut Cx<'_, MmapHeld>, mapping: &Mapping<'_>) -> Result {
         let id = id_at(mapping.page_offset()).ok_or(EINVAL)?;
-        let buffer = self
-            .table
-            .lock(cx, |table, _| table.buffers.get(&id).cloned())
-            .ok_or(ENOENT)?;
-        buffer.item().map(cx, mapping)
+        self.buffer(cx, id)?.item().map(cx, mapping)
     }
 
-    fn buffer(&self, cx: &mut Cx<'_, Process>, id: u32) -> Result<BufferRef> {
+    fn buffer<L: Before<TableRank>>(&self, cx: &mut Cx<'_, L>, id: u32) -> Result<BufferRef> {
         self.table
             .lock(cx, |table, _| table.buffers.get(&id).cloned())
             .ok_or(ENOENT)

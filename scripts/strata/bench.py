@@ -225,7 +225,7 @@ def run(kernel: Kernel, chosen: Sequence[Workload] = WORKLOADS) -> tuple[list[Ro
             result = vm.run(kernel, command, icount=True, timeout=_TIMEOUT,
                             insmod=[folder / f"{name}.ko" for name in workload.modules])
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"{result.output}\n--- console ---\n{result.console}")
+        log.write_text(result.transcript)
         found = compare(workload, result.output)
         record(kernel, workload, found)
         rows += found

@@ -107,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
     with say.step("Running the samples in a VM"):
         result = vm.run(kernel, _command(), insmod=modules.loadable(folder), files=files, swap=vm.SWAP)
     log = paths.OUT / "log" / "demo.log"
-    log.write_text(f"{result.output}\n--- console ---\n{result.console}")
+    log.write_text(result.transcript)
     passed = _report(kernel, result)
     say.line(f"\n{'PASS' if passed else 'FAIL'}: the demo took {say.span(time.monotonic() - began)}. "
              + (f"Try it by hand: make shell. Everything it printed: {log}" if passed else f"Everything it printed: {log}"))

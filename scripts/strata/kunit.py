@@ -21,7 +21,7 @@ def run(kernel: Kernel) -> list[Outcome]:
     result = vm.run(kernel, _SHOW, insmod=[out / "strata.ko", out / "strata_doctests.ko"],
                     append="kunit.enable=1", kmemleak=True)
     log = modules.LOGS / f"kunit-{kernel.name}.log"
-    log.write_text(result.output + "\n--- console ---\n" + result.console)
+    log.write_text(result.transcript)
     prefix = f"kunit-{kernel.name}"
     found = [Outcome(f"{prefix}/{test.path}", test.status == "pass", test.detail, log,
                      skipped=test.status == "skip") for test in ktap.parse(result.output)]

@@ -67,7 +67,7 @@ def _run(kernel: Kernel, snapshot: vm.Snapshot, case: Case, checked: bool, log: 
         result = session.run(command, _TIMEOUT, kmemleak=checked and case == CASES[0])
     step.advance(1)
     with log.open("a") as out:
-        out.write(f"=== {case.name}\n{result.output}\n--- console ---\n{result.console}\n")
+        out.write(f"=== {case.name}\n{result.transcript}\n")
     why = wrong(case, result)
     return Outcome(f"pressure/{kernel.name}/{case.name}", not why, why, log)
 

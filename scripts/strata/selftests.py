@@ -107,7 +107,7 @@ def run(kernel: Kernel, *, soak: bool = False) -> list[Outcome]:
                         kmemleak=checked, swap=vm.SWAP, timeout=_TIMEOUT * rounds, watch=watch)
     log = paths.OUT / "log" / f"kselftest-{kernel.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(f"{result.output}\n--- console ---\n{result.console}")
+    log.write_text(result.transcript)
     return outcomes(f"kselftest/{kernel.name}", result, log)
 
 

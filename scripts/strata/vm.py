@@ -71,6 +71,11 @@ class Result:
         """KTAP results of the command's output, then KUnit's from the console."""
         return ktap.parse(self.output) + ktap.parse(self.console)
 
+    @property
+    def transcript(self) -> str:
+        """All of it, for a log."""
+        return f"{self.output}\n--- console ---\n{self.console}"
+
     def unexpected(self, expect: Iterable[str] = ()) -> list[console.Report]:
         """The reports that no entry of `expect` asks for."""
         wanted = tuple(expect)

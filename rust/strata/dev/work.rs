@@ -232,6 +232,7 @@ impl Drop for Works {
 #[kunit_tests(strata_work)]
 mod tests {
     use super::*;
+    use crate::kunit::process;
     use kernel::sync::Arc;
 
     struct Add(Arc<Atomic<i32>>, i32);
@@ -242,12 +243,6 @@ mod tests {
         fn run(self, _cx: &mut Cx<'_, Process>) {
             self.0.fetch_add(self.1, Relaxed);
         }
-    }
-
-    fn process<R>(f: impl FnOnce(&mut Cx<'_, Process>) -> R) -> R {
-        lockdep::assert_process();
-        // SAFETY: KUnit runs its cases in a kthread that holds nothing.
-        f(&mut unsafe { Cx::assume() })
     }
 
     #[test]

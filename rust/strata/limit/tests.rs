@@ -15,6 +15,7 @@ use crate::{
         ReclaimLock, //
     },
     gfp,
+    kunit::process, //
     plan::budget::{
         Limits,
         Update, //
@@ -84,12 +85,6 @@ impl Shrinker for Kept {
             None => Scan::Stop,
         }
     }
-}
-
-fn process<R>(f: impl FnOnce(&mut Cx<'_, Process>) -> R) -> R {
-    crate::lockdep::assert_process();
-    // SAFETY: KUnit runs its cases in a kthread that holds nothing.
-    f(&mut unsafe { Cx::assume() })
 }
 
 fn budget(cx: &mut Cx<'_, Process>, soft: usize, hard: usize) -> Result<Arc<Budget>> {

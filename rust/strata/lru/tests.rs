@@ -15,6 +15,7 @@ use crate::{
         Reclaim, //
     },
     gfp,
+    kunit::process, //
     shrinker::{
         Count,
         CountControl,
@@ -134,12 +135,6 @@ impl Numbers {
     fn get(&self) -> &[usize] {
         self.0.get(..self.1).unwrap_or(&[])
     }
-}
-
-fn process<R>(f: impl FnOnce(&mut Cx<'_, Process>) -> R) -> R {
-    crate::lockdep::assert_process();
-    // SAFETY: KUnit runs its cases in a kthread that holds nothing.
-    f(&mut unsafe { Cx::assume() })
 }
 
 #[kunit_tests(strata_lru)]

@@ -104,12 +104,3 @@ pub(super) fn map(file: &File, vma: &VmaNew) -> Result {
     // SAFETY: A `VmaNew` is a mapping that is being made: its file and offset may still change.
     to_result(unsafe { bindings::shmem_map(file.as_ptr(), vma.as_ptr()) })
 }
-
-/// Lets others run, in a loop that may be long; `EINTR` if the task is being killed. Sleeps.
-pub(super) fn give_way() -> Result {
-    // SAFETY: Only called where the task may sleep, by the tokens of the callers.
-    if unsafe { bindings::give_way() } {
-        return Err(EINTR);
-    }
-    Ok(())
-}

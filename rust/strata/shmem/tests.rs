@@ -13,10 +13,9 @@ use crate::{
         Cx,
         EnterFs,
         Notifier,
-        Process,
         StartIo, //
     },
-    lockdep, //
+    kunit::process, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -29,12 +28,6 @@ use kernel::{
 
 const COUNT: usize = 40;
 const SIZE: u64 = (COUNT * PAGE_SIZE) as u64;
-
-fn process<R>(f: impl FnOnce(&mut Cx<'_, Process>) -> R) -> R {
-    lockdep::assert_process();
-    // SAFETY: KUnit runs its cases in a kthread that holds nothing.
-    f(&mut unsafe { Cx::assume() })
-}
 
 fn purge_as_a_shrinker<L: Before<Notifier>>(shmem: &Shmem, cx: &mut Cx<'_, L>) {
     // SAFETY: The test reclaims for itself, and has no page locked.

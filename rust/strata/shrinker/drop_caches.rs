@@ -223,7 +223,7 @@ impl<T: Phases> Shared<T> {
             let request = request(mask, Mask::WRITEBACK, usize::MAX);
             let outcome = rounds::run(&*self.target, cx, &request);
             run.scan(outcome.scanned, &outcome);
-            give_way()?;
+            cx.give_way()?;
         }
         Ok(())
     }
@@ -246,19 +246,10 @@ impl<T: Phases> Shared<T> {
                 break;
             }
             left = left.saturating_sub(outcome.scanned);
-            give_way()?;
+            cx.give_way()?;
         }
         Ok(())
     }
-}
-
-/// Lets others run. An error if the writer is being killed.
-fn give_way() -> Result {
-    // SAFETY: A shrinker may sleep.
-    if unsafe { bindings::give_way() } {
-        return Err(EINTR);
-    }
-    Ok(())
 }
 
 /// What one scan is asked for, with all that `mask` makes harder.

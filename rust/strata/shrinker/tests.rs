@@ -27,6 +27,7 @@ use crate::{
         Reclaim, //
     },
     gfp,
+    kunit::process, //
     plan::drop_mask::Mask,
 };
 use kernel::{
@@ -89,12 +90,6 @@ impl Shrinker for Parrot {
         control.scanned(self.scanned);
         self.scan
     }
-}
-
-fn process<R>(f: impl FnOnce(&mut Cx<'_, Process>) -> R) -> R {
-    crate::lockdep::assert_process();
-    // SAFETY: KUnit runs its cases in a kthread that holds nothing.
-    f(&mut unsafe { Cx::assume() })
 }
 
 fn register(cx: &mut Cx<'_, Process>, parrot: Parrot) -> Result<Registration<Parrot>> {

@@ -72,10 +72,8 @@ TEST_F_TIMEOUT(pool, contents_survive_page_out, 120)
 
 	if (!enough_swap())
 		SKIP(return, NO_SWAP);
-	map = pool_new(self->fd, SIZE, &buffer);
+	map = pool_new_filled(self->fd, SIZE, 1, &buffer, &crc);
 	ASSERT_NE(map, MAP_FAILED);
-	fill(map, SIZE, 1);
-	crc = crc32c(map, SIZE);
 	before = pages_swapped_out();
 	EXPECT_GE(page_out(map, SIZE), SIZE / 1024 * 3 / 4);
 	EXPECT_GE(pages_swapped_out() - before, SIZE / self->page * 3 / 4);
@@ -97,10 +95,8 @@ TEST_F_TIMEOUT(pool, pinned_and_idle_stay_in_memory, 120)
 
 	if (!enough_swap())
 		SKIP(return, NO_SWAP);
-	map = pool_new(self->fd, SIZE, &buffer);
+	map = pool_new_filled(self->fd, SIZE, 2, &buffer, &crc);
 	ASSERT_NE(map, MAP_FAILED);
-	fill(map, SIZE, 2);
-	crc = crc32c(map, SIZE);
 	ASSERT_EQ(pool_pin(self->fd, buffer.id), 0);
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(madvise(map, SIZE, MADV_PAGEOUT), 0);
@@ -124,10 +120,8 @@ TEST_F_TIMEOUT(pool, pin_reads_back, 120)
 
 	if (!enough_swap())
 		SKIP(return, NO_SWAP);
-	map = pool_new(self->fd, SIZE, &buffer);
+	map = pool_new_filled(self->fd, SIZE, 3, &buffer, &crc);
 	ASSERT_NE(map, MAP_FAILED);
-	fill(map, SIZE, 3);
-	crc = crc32c(map, SIZE);
 	for (i = 0; i < 3; i++) {
 		EXPECT_GE(page_out(map, SIZE), SIZE / 1024 * 3 / 4);
 		ASSERT_EQ(pool_pin(self->fd, buffer.id), 0);

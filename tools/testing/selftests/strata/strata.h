@@ -147,20 +147,29 @@ static inline void fill(void *memory, size_t length, uint64_t seed)
 }
 
 /*
- * A new buffer with contents that @seed decides, not mapped. *crc is what they sum
- * up to. Returns 0 or the negative errno.
+ * A new buffer with contents that @seed decides, mapped; MAP_FAILED if there is
+ * none. *crc is what they sum up to.
  */
-static inline int pool_filled(int fd, uint64_t size, uint64_t seed,
-			      struct strata_pool_create *buffer, uint32_t *crc)
+static inline void *pool_new_filled(int fd, uint64_t size, uint64_t seed,
+				    struct strata_pool_create *buffer, uint32_t *crc)
 {
 	void *map = pool_new(fd, size, buffer);
 
 	*crc = 0;
-	if (map == MAP_FAILED)
-		return -errno;
-	fill(map, size, seed);
-	*crc = crc32c(map, size);
-	return result(munmap(map, size));
+	if (map != MAP_FAILED) {
+		fill(map, size, seed);
+		*crc = crc32c(map, size);
+	}
+	return map;
+}
+
+/* The same, not mapped. Returns 0 or the negative errno. */
+static inline int pool_filled(int fd, uint64_t size, uint64_t seed,
+			      struct strata_pool_create *buffer, uint32_t *crc)
+{
+	void *map = pool_new_filled(fd, size, seed, buffer, crc);
+
+	return map == MAP_FAILED ? -errno : result(munmap(map, size));
 }
 
 /* Whether the kernel sees what sums up to @crc in the whole of a buffer. */
