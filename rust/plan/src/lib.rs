@@ -10,5 +10,8 @@
 
 pub mod budget;
 pub mod drop_mask;
+mod fit;
+pub mod maple;
 mod number;
+pub mod va;
 pub mod window;
