@@ -7,14 +7,18 @@
 #define STRATA_HELPERS_H
 
 #include <linux/gfp_types.h>
+#include <linux/llist.h>
 #include <linux/mutex_types.h>
 #include <linux/refcount_types.h>
+#include <linux/seqlock_types.h>
 #include <linux/types.h>
 
 struct file;
 struct list_lru;
 struct list_lru_one;
 struct lock_class_key;
+struct ma_state;
+struct maple_tree;
 struct page;
 struct shrinker;
 struct strata_lrus;
@@ -168,6 +172,46 @@ void strata_helper_shmem_purge(struct file *file);
 bool strata_helper_shmem_purge_in_reclaim(struct file *file);
 size_t strata_helper_shmem_write_back(struct file *file);
 int strata_helper_shmem_map(struct file *file, struct vm_area_struct *vma);
+
+/* maple.c: maple trees, and nodes reserved for them */
+void strata_helper_maple_init(struct maple_tree *tree, unsigned int flags);
+void strata_helper_maple_set_lock(struct maple_tree *tree, struct mutex *lock);
+void strata_helper_maple_init_extern(struct maple_tree *tree, unsigned int flags,
+				     struct mutex *lock);
+void strata_helper_maple_disown(struct maple_tree *tree);
+void strata_helper_maple_lock(struct maple_tree *tree);
+void strata_helper_maple_lock_nested(struct maple_tree *tree);
+bool strata_helper_maple_trylock(struct maple_tree *tree);
+void strata_helper_maple_unlock(struct maple_tree *tree);
+unsigned int strata_helper_maple_height(struct maple_tree *tree);
+void strata_helper_maple_validate(struct maple_tree *tree);
+int strata_helper_maple_template_create(void);
+void strata_helper_maple_template_destroy(void);
+int strata_helper_maple_reserve(struct ma_state *mas, unsigned int height, gfp_t gfp);
+
+/* retire.c: what readers under RCU may still see */
+
+/**
+ * struct strata_retired - what an object begins with that is destroyed after a grace period
+ * @link: its place among those that wait
+ * @destroy: frees it; may sleep
+ */
+struct strata_retired {
+	struct llist_node link;
+	void (*destroy)(struct strata_retired *object);
+};
+
+int strata_helper_retire_start(void);
+void strata_helper_retire_stop(void);
+void strata_helper_retire(struct strata_retired *object);
+void strata_helper_retire_flush(void);
+
+/* va.c: one moment of a VA space, for readers without its lock */
+void strata_helper_va_init(seqcount_spinlock_t *sequence, struct maple_tree *tree);
+void strata_helper_va_write_begin(seqcount_spinlock_t *sequence);
+void strata_helper_va_write_end(seqcount_spinlock_t *sequence);
+unsigned int strata_helper_va_read_begin(const seqcount_spinlock_t *sequence);
+bool strata_helper_va_read_retry(const seqcount_spinlock_t *sequence, unsigned int start);
 
 /* work.c */
 void strata_helper_init_work(struct work_struct *work, void (*run)(struct work_struct *work));

@@ -39,6 +39,7 @@ mod generated {
             strata_link,
             strata_lrus,
             strata_object,
+            strata_retired,
             strata_total, //
         };
         use kernel::bindings::*;

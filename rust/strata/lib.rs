@@ -20,10 +20,10 @@
 //! | 1 | [`cx`]: the order and its tokens; `lockdep`: annotations |
 //! | 2 | [`scope`]: ways into a narrower context |
 //! | 3 | [`gfp`]: allocation under a token; [`sync`]: ranked locks |
-//! | 4 | [`page`]: memory in pages, for user space to map; [`shmem`]: the same, swappable |
+//! | 4 | [`page`]: memory in pages, for user space to map; [`shmem`]: the same, swappable; [`maple`]: values at ranges |
 //! | 5 | [`dev`]: entry points that hand out tokens and own their module |
 //! | 6 | [`shrinker`]: giving memory back; [`lru`]: what can be given back |
-//! | 7 | [`limit`]: page budgets |
+//! | 7 | [`limit`]: page budgets; [`va`]: the address space of a GPU |
 
 // `rustdoc --test` does not heed the crate attributes that Kbuild passes to rustc.
 #![cfg_attr(
@@ -43,12 +43,14 @@ mod kunit;
 pub mod limit;
 mod lockdep;
 pub mod lru;
+pub mod maple;
 pub mod page;
 pub mod prelude;
 pub mod scope;
 pub mod shmem;
 pub mod shrinker;
 pub mod sync;
+pub mod va;
 
 pub use strata_plan as plan;
 
@@ -69,6 +71,10 @@ module! {
 pub struct Strata {
     /// Drained when the module goes, so that no trampoline of ours still runs after it.
     _works: dev::work::Works,
+    /// What left a tree and is not destroyed yet.
+    _retired: maple::Queue,
+    /// What nodes are reserved with.
+    _template: maple::Template,
 }
 
 // SAFETY: It is the module of this crate, which the type is part of.
@@ -80,6 +86,10 @@ impl kernel::Module for Strata {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
             _works: dev::work::Works::start()?,
+            // SAFETY: A module is loaded once.
+            _retired: unsafe { maple::Queue::start() }?,
+            // SAFETY: As above.
+            _template: unsafe { maple::Template::create() }?,
         })
     }
 }

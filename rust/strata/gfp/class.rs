@@ -10,9 +10,12 @@ use super::{
     NoIo,
     NoWait, //
 };
-use crate::scope::{
-    NoFsScope,
-    NoIoScope, //
+use crate::{
+    bindings,
+    scope::{
+        NoFsScope,
+        NoIoScope, //
+    }, //
 };
 use kernel::alloc::{
     flags::{
@@ -25,12 +28,23 @@ use kernel::alloc::{
 
 /// Allocates as a class does.
 pub trait Allocate: Class {
+    /// Whether it may reclaim, and sleep.
+    #[doc(hidden)]
+    const RECLAIMS: bool;
+
+    /// The flags, as C has them: `gfp_t`.
+    #[doc(hidden)]
+    const RAW: u32;
+
     /// Calls `f` with the flags of the class, inside of its scope.
     #[doc(hidden)]
     fn with<R>(f: impl FnOnce(Flags) -> R) -> R;
 }
 
 impl Allocate for Kernel {
+    const RECLAIMS: bool = true;
+    const RAW: u32 = bindings::GFP_KERNEL;
+
     #[inline(always)]
     fn with<R>(f: impl FnOnce(Flags) -> R) -> R {
         f(GFP_KERNEL)
@@ -38,6 +52,9 @@ impl Allocate for Kernel {
 }
 
 impl Allocate for NoFs {
+    const RECLAIMS: bool = true;
+    const RAW: u32 = bindings::GFP_KERNEL;
+
     #[inline(always)]
     fn with<R>(f: impl FnOnce(Flags) -> R) -> R {
         let _scope = NoFsScope::enter();
@@ -46,6 +63,9 @@ impl Allocate for NoFs {
 }
 
 impl Allocate for NoIo {
+    const RECLAIMS: bool = true;
+    const RAW: u32 = bindings::GFP_KERNEL;
+
     #[inline(always)]
     fn with<R>(f: impl FnOnce(Flags) -> R) -> R {
         let _scope = NoIoScope::enter();
@@ -54,6 +74,9 @@ impl Allocate for NoIo {
 }
 
 impl Allocate for NoWait {
+    const RECLAIMS: bool = false;
+    const RAW: u32 = bindings::GFP_NOWAIT;
+
     #[inline(always)]
     fn with<R>(f: impl FnOnce(Flags) -> R) -> R {
         f(GFP_NOWAIT)
@@ -61,6 +84,9 @@ impl Allocate for NoWait {
 }
 
 impl Allocate for Atomic {
+    const RECLAIMS: bool = false;
+    const RAW: u32 = bindings::GFP_ATOMIC;
+
     #[inline(always)]
     fn with<R>(f: impl FnOnce(Flags) -> R) -> R {
         f(GFP_ATOMIC)

@@ -87,6 +87,12 @@ impl<R: Rank> Class<R> {
         self.prime(Kind::Mutex);
     }
 
+    /// As [`prime`](Self::prime), for a spinlock that is not of [`SpinLock`](super::SpinLock).
+    #[inline(always)]
+    pub(crate) fn prime_spinlock(&'static self) {
+        self.prime(Kind::Spinlock);
+    }
+
     #[cfg(CONFIG_LOCKDEP)]
     fn prime_once(&'static self, kind: Kind) {
         if self.primed.load(Relaxed) {

@@ -6,15 +6,18 @@ use super::class::{
     Class,
     Kind, //
 };
-use crate::cx::{
-    Before,
-    Cx,
-    Join,
-    MaySleep,
-    NotifierLock,
-    Rank,
-    ReclaimLock,
-    SignalLock, //
+use crate::{
+    bindings,
+    cx::{
+        Before,
+        Cx,
+        Join,
+        MaySleep,
+        NotifierLock,
+        Rank,
+        ReclaimLock,
+        SignalLock, //
+    },
 };
 use core::marker::PhantomData;
 use kernel::prelude::*;
@@ -149,5 +152,11 @@ impl<T, R: Rank> Mutex<T, R> {
         let mut value = self.inner.try_lock()?;
         // SAFETY: `Out` is the later of what the caller and the guard hold.
         Some(unsafe { cx.at(|cx| f(&mut value, cx)) })
+    }
+
+    /// The mutex itself.
+    pub(crate) fn as_mutex(&self) -> *mut bindings::mutex {
+        // `kernel::sync::lock::Lock` is `repr(C)`, and its first field is the lock.
+        (&raw const self.inner).cast_mut().cast()
     }
 }
