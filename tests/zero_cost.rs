@@ -6,14 +6,22 @@
 //! Not linked into anything: scripts/strata/objects.py compiles it for a kernel without lockdep and
 //! compares the object's functions, two by two.
 
+use core::ptr::NonNull;
 use kernel::{
+    bindings,
     prelude::*,
     sync::{
         Mutex,
         SpinLock, //
     },
+    types::Opaque, //
 };
 use strata::{
+    maple::{
+        Exclusive,
+        MapleTree,
+        Number, //
+    },
     prelude::*,
     sync::{
         NotifierMutex,
@@ -142,4 +150,45 @@ pub fn with_alloc_in_section(cx: &mut Cx<'_, Process, Atomic>) -> Option<KBox<u6
 #[no_mangle]
 pub fn plain_alloc_in_section(_cx: &mut ()) -> Option<KBox<u64>> {
     KBox::new(1, GFP_NOWAIT).ok()
+}
+
+extern "C" {
+    fn strata_helper_maple_lock(tree: *mut bindings::maple_tree);
+    fn strata_helper_maple_unlock(tree: *mut bindings::maple_tree);
+}
+
+#[no_mangle]
+pub fn with_tree_lock(tree: &MapleTree<Number>, cx: &mut Cx<'_, Process>, value: &mut u64) {
+    tree.lock(cx, |_, _| *value = value.wrapping_add(1));
+}
+
+#[no_mangle]
+pub fn plain_tree_lock(tree: &Opaque<bindings::maple_tree>, _cx: &mut (), value: &mut u64) {
+    // SAFETY: Not linked into anything.
+    unsafe { strata_helper_maple_lock(tree.get()) };
+    *value = value.wrapping_add(1);
+    // SAFETY: As above.
+    unsafe { strata_helper_maple_unlock(tree.get()) };
+}
+
+/// Modes, ranges and values are types; a slot that is reserved reads as empty (`XA_ZERO_ENTRY`).
+#[no_mangle]
+pub fn with_tree_load(tree: Pin<&mut MapleTree<Number, Exclusive>>, index: usize) -> Option<usize> {
+    tree.exclusive().load(index).map(Number::get)
+}
+
+#[no_mangle]
+pub fn plain_tree_load(tree: &Opaque<bindings::maple_tree>, index: usize) -> Option<usize> {
+    let mut state = bindings::ma_state {
+        tree: tree.get(),
+        index,
+        last: index,
+        max: usize::MAX,
+        status: bindings::maple_status_ma_start,
+        ..const { pin_init::zeroed() }
+    };
+    // SAFETY: Not linked into anything.
+    let entry = NonNull::new(unsafe { bindings::mas_walk(&mut state) });
+    let value = entry.filter(|entry| entry.as_ptr().addr() != 1030)?;
+    Some(value.as_ptr().addr() >> 1)
 }

@@ -275,6 +275,14 @@ def _describe(kind: str, want: str | None, held: str | None, chain: Sequence[str
 LOCKS = "grep debug_locks: /proc/lockdep_stats"
 # For the commands that follow a case.
 CALLS = 'calls() { read -r calls < FOLDER/calls; test "$calls" "$@"; }'
+# For cases that set the task's make_it_fail where memory is to be short: from here on what they
+# allocate then fails, if it may not wait.
+NO_MEMORY = """\
+no_memory() {
+	for setting in task-filter:Y ignore-gfp-wait:Y verbose:0 times:-1 probability:100; do
+		echo "${setting#*:}" > DEBUGFS/failslab/${setting%%:*} || return
+	done
+}"""
 
 
 def script(case: Case, folder: Path = CORPORA[0].folder) -> str:
@@ -282,7 +290,8 @@ def script(case: Case, folder: Path = CORPORA[0].folder) -> str:
     steps = " && ".join([*(f"echo {step} > {folder}/run" for step in case.run), *case.after])
     body = HANGING.replace("STEPS", steps) if case.ends == "hang" else f"{steps}\nstatus=$?\n"
     calls = CALLS.replace("FOLDER", str(folder))
-    return f"{calls}\n{LOCKS}\n{body}{LOCKS}\nexit $status\n"
+    shell = f"{calls}\n{NO_MEMORY.replace('DEBUGFS', str(DEBUGFS))}"
+    return f"{shell}\n{LOCKS}\n{body}{LOCKS}\nexit $status\n"
 
 
 # Status 0 when the steps sleep where no signal wakes them, and stay there.

@@ -8,10 +8,11 @@ test suite):
                   //~| NOTE allocate before this context is entered
 
 `//~^` means the line above, one more for each further `^`; `//~|` the line of
-the comment before. The code is left out for errors that have none. NOTE and
-HELP are promises about the error before them: what it says beside its
-message, labels of the source included. A program without an ERROR is a legal
-one: it compiles, and without a warning.
+the comment before; `//~?` no line of the program: what rustc finds only when it
+makes code of it, for which it names the library's line. The code is left out
+for errors that have none. NOTE and HELP are promises about the error before
+them: what it says beside its message, labels of the source included. A program
+without an ERROR is a legal one: it compiles, and without a warning.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-_COMMENT = re.compile(r"//~(\^*|\|) (ERROR|NOTE|HELP) ?(.*)")
+_COMMENT = re.compile(r"//~(\^*|\||\?) (ERROR|NOTE|HELP) ?(.*)")
 _CODE = re.compile(r"(E\d{4})(?:: *|$)(.*)")
 # rustc writes a type with its path or without, depending on what else the
 # kernel's crates call by that name.
 _PATH = re.compile(r"\b(?:[a-z_]\w*::)+(?=[A-Za-z_{<])")
+
+
+# The line of an error that is at none of the program's.
+NOWHERE = 0
 
 
 class Malformed(Exception):
@@ -67,7 +72,7 @@ def _code(code: str | None) -> str:
 def promises(source: str) -> list[Error]:
     """The errors that a program's comments promise."""
     errors: list[Error] = []
-    last = 0
+    last: int | None = None
     for number, line in enumerate(source.splitlines(), 1):
         match = _COMMENT.search(line)
         if not match:
@@ -76,9 +81,9 @@ def promises(source: str) -> list[Error]:
             continue
         where, kind, text = match.groups()
         text = text.strip()
-        if where == "|" and not last:
+        if where == "|" and last is None:
             raise Malformed(f"line {number}: there is no comment before it")
-        last = last if where == "|" else number - len(where)
+        last = {"|": last, "?": NOWHERE}.get(where, number - len(where))
         if not text:
             raise Malformed(f"line {number}: it does not say what the compiler says")
         if kind == "ERROR":
@@ -127,8 +132,8 @@ def _line(spans: list[dict], file: Path) -> int:
         if span["is_primary"]:
             while span and Path(span["file_name"]).name != file.name:
                 span = (span.get("expansion") or {}).get("span")
-            return span["line_start"] if span else 0
-    return 0
+            return span["line_start"] if span else NOWHERE
+    return NOWHERE
 
 
 def _notes(said: dict) -> Iterable[str]:

@@ -197,6 +197,17 @@ use strata::{{
         Cache,
         Verdict, //
     }},
+    maple::{{
+        self,
+        Exclusive,
+        MapleTree,
+        Number,
+        Range,
+        Rcu,
+        RcuBox,
+        Retired,
+        Spin, //
+    }},
     prelude::*,
     shmem::Shmem,
     shrinker::{{
@@ -206,6 +217,11 @@ use strata::{{
         WaitToken, //
     }},
     sync::*,
+    va::{{
+        self,
+        Space,
+        Span, //
+    }},
 }};
 
 strata::ranks! {{
@@ -230,6 +246,21 @@ impl lru::Item for Buffer {{
     type State = u32;
 }}
 
+/// What is mapped in a VA space.
+struct Gpu;
+
+impl va::Driver for Gpu {{
+    type Object = u64;
+    type Data = ();
+    type Spare = ();
+
+    fn spare<C: gfp::Allocate>(_gfp: &mut gfp::Gfp<'_, C>) -> Result {{
+        Ok(())
+    }}
+
+    fn split(_old: &va::Mapping<Self>, _piece: Span, _spare: ()) {{}}
+}}
+
 struct It<'a, I: work::Item, P: Shrinker> {{
     mm: &'a MmWithUser,
     user: UserRange,
@@ -252,6 +283,15 @@ struct It<'a, I: work::Item, P: Shrinker> {{
     memory: Shmem,
     fs: EnterFs<'a>,
     io: StartIo<'a>,
+    tree: Pin<&'a mut MapleTree<Number, Exclusive>>,
+    jobs: &'a MapleTree<Number>,
+    routes: &'a MapleTree<RcuBox<u32>, Spin, Rcu>,
+    retired: Retired<'a, u32>,
+    nodes: maple::Reservation,
+    number: Number,
+    space: &'a Space<Gpu>,
+    request: va::Prepared<Gpu>,
+    span: Span,
 }}
 """
 

@@ -50,7 +50,7 @@ class Quotes(unittest.TestCase):
         self.assertEqual(program("readme_excerpt").splitlines()[int(number) - 1], shown)
 
     def test_pages_show_what_is_compiled(self) -> None:
-        for name in ("driver", "shrinker"):
+        for name in ("driver", "shrinker", "maple"):
             blocks = re.findall(r"^\.\. code-block:: rust\n\n((?: +.*\n|\n)+)", page(name).expandtabs(), re.M)
             compiled = squeezed(program(f"ok_documented_{name}"))
             self.assertGreater(len(blocks), 5, name)
@@ -62,6 +62,14 @@ class Quotes(unittest.TestCase):
         self.assertGreater(len(bits), 5)
         lines = [f"\t{1 << int(bit):#06x} {name:<12} {text}" for bit, name, text in bits]
         self.assertIn("\n" + "\n".join(lines) + "\n\n", page("shrinker"))
+
+    def test_the_heights_of_trees_are_those_that_there_are(self) -> None:
+        rows = [[int(word) for word in row.split()] for row in
+                re.findall(r"^\d+ +\d+ +\d+ +\d+$", page("maple"), re.M)]
+        self.assertEqual([row[0] for row in rows], list(range(2, 12)))
+        for height, nodes, plain, gaps in rows:
+            self.assertEqual(nodes, 3 * height + 1)
+            self.assertEqual([plain, gaps], [8 * least ** (height - 2) - 1 for least in (7, 5)])
 
     def test_the_figures_of_the_trigger_are_those_that_there_are(self) -> None:
         figures = source("strata/shrinker/stats.rs").split("\nfigures! {")[1].split("\n}")[0]

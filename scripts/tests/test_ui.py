@@ -53,6 +53,10 @@ class Promises(unittest.TestCase):
         errors = expect.promises("bad //~ ERROR E0001: x\n//~| ERROR E0002: y\n//~| NOTE z\n")
         self.assertEqual([(e.line, e.code, e.notes) for e in errors], [(1, "E0001", []), (1, "E0002", ["z"])])
 
+    def test_no_line(self):
+        errors = expect.promises("x //~ ERROR E0001: x\n//~? ERROR E0080: y\n//~| NOTE z\n")
+        self.assertEqual([(e.line, e.notes) for e in errors], [(1, []), (expect.NOWHERE, ["z"])])
+
     def test_malformed(self):
         for text in ("//~ EROR E0277: x", "//~| ERROR x", "x //~ NOTE x", "x //~ ERROR", "//~^ WARN x"):
             with self.subTest(text), self.assertRaises(expect.Malformed):
@@ -87,6 +91,12 @@ class Compare(unittest.TestCase):
     def test_paths_of_types_do_not_matter(self):
         self.assertEqual(wrong(said(1, "the trait `Before<strata::cx::Reclaim>`", "E0200"),
                                program="x //~ ERROR E0200: trait `Before<Reclaim>`"), [])
+
+    def test_error_of_the_library_is_at_no_line(self):
+        elsewhere = [{**span(90), "file_name": "rust/strata/maple/value.rs"}]
+        line = said(1, "evaluation failed", "E0080", spans=elsewhere)
+        self.assertEqual(wrong(line, program="x\n//~? ERROR E0080: evaluation"), [])
+        self.assertEqual(len(wrong(line, program="x //~ ERROR E0080: evaluation")), 2)
 
     def test_said_twice_is_once(self):
         self.assertEqual(wrong(ALLOC, ALLOC, LIFETIME), [])

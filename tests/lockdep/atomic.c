@@ -58,6 +58,10 @@ const struct corpus_case atomic_cases[] = {
 	CELL(atomic, alloc_atomic),
 	CELL(atomic, mempool_atomic),
 	CELL(atomic, mempool_preallocated),
+	CELL(atomic, maple_store),
+	CELL(atomic, maple_reserve),
+	CELL(atomic, maple_commit),
+	CELL(atomic, maple_read),
 	CELL(atomic, fence_signal),
 	/* Who holds it may be asleep, and must not be spun for; trying does not say so. */
 	CELL(atomic, resv_trylock),
@@ -78,6 +82,8 @@ const struct corpus_case atomic_cases[] = {
 	CELL(rcu, alloc_atomic),
 	CELL(rcu, mempool_atomic),
 	CELL(rcu, mempool_preallocated),
+	CELL(rcu, maple_commit),
+	CELL(rcu, maple_read),
 	CELL(rcu, fence_signal),
 	CELL(rcu, resv_trylock),
 	{}

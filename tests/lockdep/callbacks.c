@@ -124,6 +124,8 @@ const struct corpus_case callback_cases[] = {
 	CELL(fence_callback, alloc_atomic),
 	CELL(fence_callback, mempool_atomic),
 	CELL(fence_callback, mempool_preallocated),
+	CELL(fence_callback, maple_commit),
+	CELL(fence_callback, maple_read),
 	CELL(fence_callback, mutex_signalling),
 	CELL(fence_callback, resv_lock),
 	CELL(fence_callback, resv_trylock),

@@ -29,6 +29,7 @@ static const struct corpus_case *const tables[] = {
 	callback_cases,
 	atomic_cases,
 	lifetime_cases,
+	maple_cases,
 };
 
 atomic_t corpus_calls;

@@ -71,6 +71,7 @@ extern const struct corpus_case signalling_cases[];
 extern const struct corpus_case callback_cases[];
 extern const struct corpus_case atomic_cases[];
 extern const struct corpus_case lifetime_cases[];
+extern const struct corpus_case maple_cases[];
 
 /* Contexts that more than one file enters. */
 int inside_reclaim(int (*run)(void));
@@ -123,6 +124,12 @@ extern const struct corpus_action act_shrinker_free;
 extern const struct corpus_action act_synchronize_rcu;
 extern const struct corpus_action act_rcu_barrier;
 extern const struct corpus_action act_completion_wait;
+
+/* maple.c */
+extern const struct corpus_action act_maple_store;
+extern const struct corpus_action act_maple_reserve;
+extern const struct corpus_action act_maple_commit;
+extern const struct corpus_action act_maple_read;
 
 /* ranks.c */
 extern const struct corpus_action act_mutex_process;

@@ -115,6 +115,8 @@ const struct corpus_case notifier_cases[] = {
 	CELL(notifier, alloc_pf_memalloc),
 	CELL(notifier, alloc_nolockdep),
 	CELL(notifier, xarray_store),
+	CELL(notifier, maple_store),
+	CELL(notifier, maple_reserve),
 	CELL(notifier, cma_alloc),
 
 	/* Locks: only those of the notifier and below. */

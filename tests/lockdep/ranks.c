@@ -152,6 +152,8 @@ const struct corpus_case rank_cases[] = {
 	CELL(signalling_lock, alloc_kernel),
 	CELL(signalling_lock, alloc_noio),
 	CELL(signalling_lock, alloc_nowait),
+	CELL(signalling_lock, maple_commit),
+	CELL(signalling_lock, maple_read),
 	CELL(signalling_lock, fence_wait),
 	CELL(signalling_lock, fence_signal),
 	CELL(signalling_lock, mutex_notifier),

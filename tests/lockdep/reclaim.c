@@ -61,6 +61,8 @@ const struct corpus_case reclaim_cases[] = {
 	CELL(reclaim, alloc_pf_memalloc),
 	CELL(reclaim, alloc_nolockdep),
 	CELL(reclaim, xarray_store),
+	CELL(reclaim, maple_store),
+	CELL(reclaim, maple_reserve),
 	CELL(reclaim, cma_alloc),
 
 	/* Locks that are held over GFP_KERNEL somewhere: the order runs the other way. */

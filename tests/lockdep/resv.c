@@ -170,6 +170,8 @@ const struct corpus_case resv_cases[] = {
 	CELL(resv, mempool_preallocated),
 	CELL(resv, vmalloc),
 	CELL(resv, xarray_store),
+	CELL(resv, maple_store),
+	CELL(resv, maple_reserve),
 	CELL(resv, kthread_create),
 	CELL(resv, cma_alloc),
 	CELL(resv, mutex_process),

@@ -125,6 +125,10 @@ const struct corpus_case signalling_cases[] = {
 	CELL(signalling, alloc_pf_memalloc),
 	CELL(signalling, alloc_nolockdep),
 	CELL(signalling, xarray_store),
+	CELL(signalling, maple_store),
+	CELL(signalling, maple_reserve),
+	CELL(signalling, maple_commit),
+	CELL(signalling, maple_read),
 	CELL(signalling, cma_alloc),
 
 	/* Locks whose holders may wait for fences. */

@@ -14,12 +14,14 @@ mod live;
 mod locks;
 mod objects;
 mod shrinkers;
+mod trees;
 
 use self::{
     cases::Case,
     live::Live,
     locks::Locks,
-    objects::Objects, //
+    objects::Objects,
+    trees::Trees, //
 };
 use kernel::{
     prelude::*,
@@ -61,6 +63,7 @@ struct Tools {
     locks: Arc<Locks>,
     live: Arc<Live>,
     objects: Arc<Objects>,
+    trees: Arc<Trees>,
 }
 
 impl Tools {
@@ -70,17 +73,19 @@ impl Tools {
         let prepared = Prepared::new(cx, c"strata_misuse")?;
         let objects = Objects::new(cx, &prepared)?;
         let live = Live::new(cx, prepared)?;
+        let trees = Trees::new(cx)?;
         Ok(Self {
             locks,
             live,
             objects,
+            trees,
         })
     }
 }
 
 /// All cases there are.
 fn all() -> impl Iterator<Item = &'static Case> {
-    [cases::ALL, shrinkers::ALL, objects::ALL]
+    [cases::ALL, shrinkers::ALL, objects::ALL, trees::ALL]
         .into_iter()
         .flatten()
 }
