@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from . import bench, corpus, kernels, kunit, modules, objects, pressure, quality, rules, say, selftests, ui
+from . import bench, corpus, fire, kernels, kunit, modules, objects, pressure, quality, rules, say, selftests, ui
 from .outcome import Outcome, tally
 
 LANES = 2
@@ -29,6 +29,7 @@ SELFTESTS = "tools/testing/selftests/strata"
 PRESSURE = "tools/testing/selftests/strata/full.c, scripts/strata/pressure.py"
 PLAN = "rust/plan"
 BENCH = "bench, Documentation/testing.rst"
+FIRE = "tests/fire, Documentation/testing.rst"
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,8 @@ def main(arguments: Sequence[str]) -> int:
         Part("pressure-debug", lambda: pressure.run(debug), PRESSURE),
         Part("pressure-stock", lambda: pressure.run(stock), PRESSURE),
         Part("kunit", lambda: kunit.run(debug), "rust/strata"),
+        Part("fire-debug", lambda: fire.checked(debug), FIRE),
+        Part("fire-uml", lambda: fire.native(kernels.get("uml", boot=True)), FIRE),
         Part("bench", lambda: bench.check(stock), BENCH),
         Part("ui", lambda: ui.run(stock), "tests/ui, Documentation/rules.rst"),
         Part("host", quality.host_tests, PLAN),

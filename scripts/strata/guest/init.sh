@@ -86,6 +86,22 @@ serve() {
 	done
 }
 
+# One command that came along, in user-mode Linux: its second terminal is the line.
+once() {
+	exec > /dev/tty1 2>&1
+	stty raw -echo
+	if [ "$1" -eq 0 ]; then
+		(cd /root && exec sh /etc/strata/command < /dev/null)
+		status=$?
+	else
+		cat /run/load.log
+		status=125
+	fi
+	echo "@@exit $status"
+	# Its reboot is one.
+	poweroff -f
+}
+
 # A prompt on the user's terminal, which is the console here.  The line to the
 # host serves on, for the size of the window.
 prompt() {
@@ -114,6 +130,7 @@ read -r mode < /etc/strata/mode
 case "$mode" in
 serve) serve $loaded ;;
 shell) prompt $loaded ;;
+once) once $loaded ;;
 esac
 sync
 reboot -f

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Trees while there is no memory: tests/fire, on trees of a million values natively, and under the checkers of debug.
+
+Debugfs' failslab makes allocations of the test's own task fail, in the sections
+that it says, so that the rest of the machine goes on. Slab caches keep objects
+at hand, which no injection takes away: `slab_debug` for the cache of nodes
+keeps it from that, so that a store which asks for one node fails.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import modules, selftests, uml, vm
+from .kernels import Kernel
+from .outcome import Outcome
+
+MODES = ("plain", "gaps", "rcu")
+
+# Each node is asked for one by one, and given back as it is.
+_STRICT = "slab_debug=F,maple_node"
+# Of nodes, what the guest's own processes may have more at one time than at another.
+_SPARE_NODES = 300
+
+_PRELUDE = """
+debug=/sys/kernel/debug
+fail=$debug/failslab
+nodes=/sys/kernel/slab/maple_node
+quantity=1000000000
+# What may not reclaim fails, where the test asks for it: `fails 100 Y`. What
+# fails by number fails always, whether it may or not: `fails 0 N`.
+fails() { echo $1 > $fail/probability; echo $2 > $fail/ignore-gfp-wait; }
+# For the log: a failure is nothing to report.
+echo 0 > $fail/verbose
+echo 1 > $fail/interval
+echo Y > $fail/task-filter
+echo $quantity > $fail/times
+run() { echo "$*" > $debug/strata-fire/run || exit; }
+count() { echo 1 > $nodes/shrink; echo "@@nodes $(cat $nodes/objects)"; }
+count
+fails 100 Y
+"""
+
+_POSTLUDE = """
+count
+sed 's/^/@@count /' $debug/strata-fire/run
+rmmod strata_fire strata
+"""
+
+
+@dataclass(frozen=True)
+class Commits:
+    """So many commits on a tree of so many values, or what is done of them in so many seconds."""
+
+    entries: int
+    count: int
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done in one machine, in each mode."""
+
+    name: str
+    commits: tuple[Commits, ...]
+    # Commits that there must be at least, in all modes.
+    least: int
+    # The values of the tree that gets too few nodes, how often, and operations whose allocations fail one by one.
+    short: tuple[int, int]
+    sweep: int
+    strict: bool = True
+    # Whether the kernel's checkers, which allocate in any context, are not there.
+    alone: bool = True
+    timeout: int = 600
+
+    def script(self, seed: int) -> str:
+        lines = [f"run commits {mode} {part.entries} {part.count} {part.seconds} {seed}"
+                 for mode in MODES for part in self.commits]
+        # The test's own attempts to allocate are all that failed so far: no commit made one.
+        lines.append('echo "@@fired $((quantity - $(cat $fail/times)))"')
+        lines.append("sed -n 's/^refused /@@refused /p' $debug/strata-fire/run")
+        lines += [f"run short {mode} {self.short[0]} {self.short[1]} {seed}" for mode in MODES]
+        lines.append("fails 0 N")
+        lines += [f"run sweep {mode} {self.sweep} {seed}" for mode in MODES]
+        return "\n".join([_PRELUDE, *lines, _POSTLUDE])
+
+
+_SIZES = ((1, 3_000), (10, 7_000), (1_000, 20_000), (30_000, 20_000), (1_000_000, 20_000))
+_NATIVE = tuple(Commits(entries, count, 300) for entries, count in _SIZES)
+
+NATIVE = (Plan("strict", _NATIVE, 200_000, (3_000, 600), 1_500),
+          Plan("caches", _NATIVE, 200_000, (3_000, 600), 500, strict=False))
+
+CHECKED = Plan("checked", (Commits(1, 200, 10), Commits(100, 1_000, 12), Commits(3_000, 1_000, 15)), 900,
+               (1_500, 60), 60, alone=False)
+
+
+def _seed() -> int:
+    return int.from_bytes(Path("/dev/urandom").open("rb").read(4), "little")
+
+
+def counts(output: str) -> dict[str, list[int]]:
+    """What the script printed: `@@count NAME N` and `@@NAME N`."""
+    found: dict[str, list[int]] = {}
+    for name, number in re.findall(r"^@@(?:count )?(\w+) (-?\d+)$", output, re.M):
+        found.setdefault(name, []).append(int(number))
+    return found
+
+
+def verdicts(plan: Plan, output: str) -> dict[str, str]:
+    """The name of each thing that is proven, with what is wrong with it, or nothing."""
+    found = counts(output)
+
+    def number(name: str) -> int:
+        return found.get(name, [-1])[0]
+
+    def at_least(name: str, least: int) -> str:
+        return "" if number(name) >= least else f"{number(name)} {name}, and {least} are asked for"
+
+    nodes = found.get("nodes", [])
+    grown = nodes[1] - nodes[0] if len(nodes) == 2 else None
+    leaks = "the nodes were not counted" if grown is None else f"{grown} nodes more than before"
+    tried = number("fired") - number("refused")
+    allocates = f"{tried} allocations were tried by commits" if number("fired") > 0 else "nothing was made to fail"
+    wrong = {
+        "commits": at_least("commits", plan.least) or at_least("displaced", plan.least // 4),
+        "injection": at_least("refused", plan.least // 2),
+        "sweep": at_least("failed", 3 * plan.sweep),
+        "nodes": "" if grown is not None and grown <= _SPARE_NODES else leaks,
+    }
+    if plan.strict and plan.alone:
+        wrong["no allocation"] = "" if number("fired") > 0 and tried == 0 else allocates
+    if plan.strict:
+        wrong["too few nodes"] = at_least("starved", plan.short[1] // 2)
+    return wrong
+
+
+def _outcomes(prefix: str, plan: Plan, result: vm.Result, log: Path) -> list[Outcome]:
+    name = f"{prefix}/{plan.name}"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(result.transcript)
+    if result.dead or result.status:
+        return [Outcome(name, False, result.explain(), log)]
+    return [*(Outcome(f"{name}/{what}", not wrong, wrong, log)
+              for what, wrong in verdicts(plan, result.output).items()),
+            selftests.kernel_log(f"{name}/kernel log", result.unexpected(), log)]
+
+
+def native(kernel: Kernel, plans: Sequence[Plan] = NATIVE) -> list[Outcome]:
+    """Large trees, in user-mode Linux."""
+    out = modules.build(kernel, extra=["STRATA_TESTS=y"])
+    found: list[Outcome] = []
+    for plan in plans:
+        result = uml.run(kernel, plan.script(_seed()), insmod=[out / "strata.ko", out / "strata_fire.ko"],
+                         append=_append(plan), timeout=plan.timeout)
+        found += _outcomes("fire-uml", plan, result, modules.LOGS / f"fire-uml-{plan.name}.log")
+    return found
+
+
+def checked(kernel: Kernel, plan: Plan = CHECKED) -> list[Outcome]:
+    """Small ones, with all checkers."""
+    out = modules.build(kernel, extra=modules.tests(kernel))
+    result = vm.run(kernel, plan.script(_seed()), insmod=[out / "strata.ko", out / "strata_fire.ko"],
+                    append=_append(plan), timeout=plan.timeout, kmemleak=True)
+    return _outcomes(f"fire-{kernel.name}", plan, result, modules.LOGS / f"fire-{kernel.name}.log")
+
+
+def _append(plan: Plan) -> str:
+    # The library's own tests are for another run.
+    return f"kunit.filter_glob=none {_STRICT if plan.strict else ''}".rstrip()

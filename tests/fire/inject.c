@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What strata_fire asks of fault injection, and of the scheduler: fields of the
+ * running task that only C reaches. That the flags mean anything is for
+ * debugfs' failslab, which the test's runner sets up.
+ */
+
+#include <linux/fault-inject.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "inject.h"
+
+/* From here on, or no more: allocations of the task fail as failslab says. */
+void strata_fire_fail(bool on)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	current->make_it_fail = on;
+#endif
+}
+
+/* The n-th allocation from now on fails, once; none if that is 0. */
+void strata_fire_fail_nth(unsigned int n)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	current->fail_nth = n;
+#endif
+}
+
+/* How many allocations are left until one fails; 0 if it did, or none is to. */
+unsigned int strata_fire_nth_left(void)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	return current->fail_nth;
+#else
+	return 0;
+#endif
+}
+
+/* Lets others run: a loop of commits is long. */
+void strata_fire_breathe(void)
+{
+	cond_resched();
+}
+
+/* Waits until all nodes that trees let go of are free. */
+void strata_fire_settle(void)
+{
+	kvfree_rcu_barrier();
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Allocations of this task that fail: all that may not reclaim, or the n-th one.
+
+use kernel::types::NotThreadSafe;
+
+mod raw {
+    extern "C" {
+        pub(super) fn strata_fire_fail(on: bool);
+        pub(super) fn strata_fire_fail_nth(n: u32);
+        pub(super) fn strata_fire_nth_left() -> u32;
+        pub(super) fn strata_fire_breathe();
+        pub(super) fn strata_fire_settle();
+    }
+}
+
+/// While it lives, allocations of this task fail as debugfs' `failslab` says.
+#[must_use = "allocations succeed again when it is dropped"]
+pub(crate) struct Failing(NotThreadSafe);
+
+impl Failing {
+    pub(crate) fn begin() -> Self {
+        // SAFETY: It sets a field of the running task.
+        unsafe { raw::strata_fire_fail(true) };
+        Self(NotThreadSafe)
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        // SAFETY: It sets a field of the running task.
+        unsafe { raw::strata_fire_fail(false) };
+    }
+}
+
+/// Runs `f` with its `n`-th allocation failing; says also whether there were as many.
+pub(crate) fn with_nth<R>(n: u32, f: impl FnOnce() -> R) -> (R, bool) {
+    // SAFETY: It sets a field of the running task.
+    unsafe { raw::strata_fire_fail_nth(n) };
+    let result = f();
+    // SAFETY: It reads a field of the running task.
+    let failed = unsafe { raw::strata_fire_nth_left() } == 0;
+    // SAFETY: It sets a field of the running task.
+    unsafe { raw::strata_fire_fail_nth(0) };
+    (result, failed)
+}
+
+/// Lets others run.
+pub(crate) fn breathe() {
+    // SAFETY: Nothing is held: commands of debugfs run in process context.
+    unsafe { raw::strata_fire_breathe() };
+}
+
+/// Waits until all nodes that trees let go of are free.
+pub(crate) fn settle() {
+    // SAFETY: As above.
+    unsafe { raw::strata_fire_settle() };
+}
