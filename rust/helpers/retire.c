@@ -17,13 +17,14 @@ static struct workqueue_struct *queue;
 static void destroy_retired(struct work_struct *work)
 {
 	struct strata_retired *object, *next;
-	struct llist_node *all = llist_del_all(&retired);
+	struct llist_node *all;
 
-	if (!all)
-		return;
-	synchronize_rcu();
-	llist_for_each_entry_safe(object, next, all, link)
-		object->destroy(object);
+	/* A destructor may retire more: who waits for this waits for that too. */
+	while ((all = llist_del_all(&retired))) {
+		synchronize_rcu();
+		llist_for_each_entry_safe(object, next, all, link)
+			object->destroy(object);
+	}
 }
 
 static DECLARE_WORK(destroyer, destroy_retired);

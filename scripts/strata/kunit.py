@@ -25,7 +25,7 @@ def run(kernel: Kernel) -> list[Outcome]:
     """Loads the library and its examples; a report of the kernel fails the run."""
     out = modules.build(kernel, extra=modules.tests(kernel))
     result = vm.run(kernel, _SHOW, insmod=[out / "strata.ko", out / "strata_doctests.ko"],
-                    append="kunit.enable=1", kmemleak=True, timeout=_TIMEOUT)
+                    append="kunit.enable=1 kunit.autorun=1", kmemleak=True, timeout=_TIMEOUT)
     log = modules.LOGS / f"kunit-{kernel.name}.log"
     log.write_text(result.transcript)
     prefix = f"kunit-{kernel.name}"

@@ -51,7 +51,7 @@ def _boot(program: Path, image: Path, memory: str, append: str, timeout: float) 
     mouth, end = os.pipe()
     # Its first terminal is the kernel's console. The second is ours, as a VM's second serial line is.
     arguments = [program, f"mem={memory}", f"initrd={image}", "con=null", "con0=null,fd:1", f"con1=null,fd:{end}",
-                 "quiet", "loglevel=5", "panic=-1", "oops=panic", *append.split()]
+                 "quiet", "loglevel=5", "panic=-1", "oops=panic", "kunit.autorun=0", *append.split()]
     # It keeps its memory in a file of TMPDIR.
     inside = Sysroot.get().binding(image.parent).command(arguments, env={"TMPDIR": "/dev/shm"})
     with open(mouth, "rb") as line, \

@@ -28,9 +28,11 @@ Named = str | tuple[str, str]
 # Reset by triple fault: the machine has no other way, and -no-reboot turns it
 # into QEMU's end.  Emulation on a shared host is slow: the kernel's watchdogs
 # get as much time as they can be given, or they would report the host's load.
+# The library's KUnit suites would run in every VM that loads it.
 COMMAND_LINE = ("console=ttyS0 quiet loglevel=5 panic=-1 oops=panic reboot=t nokaslr "
                 "printk.devkmsg=on tsc=nowatchdog trace_clock=local "
-                "rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120")
+                "rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120 "
+                "kunit.autorun=0")
 
 
 # Enough to swap to for all that a test has in memory.

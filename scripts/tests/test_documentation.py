@@ -50,7 +50,7 @@ class Quotes(unittest.TestCase):
         self.assertEqual(program("readme_excerpt").splitlines()[int(number) - 1], shown)
 
     def test_pages_show_what_is_compiled(self) -> None:
-        for name in ("driver", "shrinker", "maple"):
+        for name in ("driver", "shrinker", "maple", "va"):
             blocks = re.findall(r"^\.\. code-block:: rust\n\n((?: +.*\n|\n)+)", page(name).expandtabs(), re.M)
             compiled = squeezed(program(f"ok_documented_{name}"))
             self.assertGreater(len(blocks), 5, name)
@@ -102,7 +102,7 @@ class Links(unittest.TestCase):
         self.assertEqual(set(re.findall(r"^``([a-z-]+)``  +\w", table, re.M)), set(verbs.VERBS))
 
     def test_what_a_failed_check_names_is_there(self) -> None:
-        for text in (check.REQUIRED, check.BUILDING, check.STYLE, check.CORPORA, check.SELFTESTS, check.PRESSURE,
+        for text in (check.REQUIRED, check.BUILDING, check.STYLE, check.CORPORA, check.SELFTESTS, check.PRESSURE, check.GPUVM,
                      check.PLAN, check.BENCH):
             for name in text.split(", "):
                 self.assertTrue((paths.TOP / name.split()[0]).exists(), name)

@@ -75,7 +75,7 @@ impl<T: Clone + 'static> TryClone for KBox<T> {
     }
 }
 
-impl<T: Clone + 'static> TryClone for RcuBox<T> {
+impl<T: Clone + Send + 'static> TryClone for RcuBox<T> {
     fn try_clone<C: Allocate>(value: &T, gfp: &mut Gfp<'_, C>) -> Result<Self, AllocError> {
         let memory = RcuSpare::new(gfp)?;
         Ok(memory.write(value.clone()))

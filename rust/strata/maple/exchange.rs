@@ -56,7 +56,7 @@ pub(crate) trait Change<T> {
     fn begin(&mut self);
 }
 
-impl<T: 'static, R: Rank> MapleTree<RcuBox<T>, Spin<R>, Rcu> {
+impl<T: Send + 'static, R: Rank> MapleTree<RcuBox<T>, Spin<R>, Rcu> {
     /// Reserves the last index, for ever: the tree always has a node.
     ///
     /// `mas_find()` of a reader must not meet a tree that loses its last node: in 7.2 and 7.3 it goes
@@ -94,7 +94,7 @@ impl<T: 'static, R: Rank> MapleTree<RcuBox<T>, Spin<R>, Rcu> {
     }
 }
 
-impl<'t, T: 'static> Locked<'_, 't, RcuBox<T>, Rcu> {
+impl<'t, T: Send + 'static> Locked<'_, 't, RcuBox<T>, Rcu> {
     /// Puts what `change` says at `range`, whatever is there, and returns what that displaces.
     ///
     /// # Context
@@ -148,6 +148,9 @@ impl<'t, T: 'static> Locked<'_, 't, RcuBox<T>, Rcu> {
                 // SAFETY: What follows puts other entries in all places that it has.
                 unsafe { chain.push(whole, entry) };
                 len += 1;
+                if whole.last() >= range.last() {
+                    break;
+                }
             }
 
             change.begin();

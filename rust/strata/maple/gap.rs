@@ -120,6 +120,9 @@ impl Room {
             // SAFETY: By the caller's promise.
             unsafe { state.empty_area(within, self.size()) }.ok()?;
             let found = state.range();
+            if self.align() == 1 {
+                return Some(found);
+            }
             // Where it may begin at the earliest, whether or not that is in this gap.
             let first = lowest_fit(found.first(), within.last(), self.size(), self.align())?;
             if first == found.first() {
@@ -139,6 +142,9 @@ impl Room {
             // SAFETY: By the caller's promise.
             unsafe { state.empty_area_rev(within, self.size()) }.ok()?;
             let found = state.range();
+            if self.align() == 1 {
+                return Some(found);
+            }
             let first = highest_fit(within.first(), found.last(), self.size(), self.align())?;
             if first == found.first() {
                 return Some(found);
@@ -223,6 +229,7 @@ impl<V: Value, M: Mode<V>> Locked<'_, '_, V, M> {
     /// assert_eq!(tree.find_gap(Room::new(81)?, within), None);
     /// # Ok::<(), Error>(())
     /// ```
+    #[inline]
     pub fn find_gap(&self, room: Room, within: Range) -> Option<Range>
     where
         M: FindsGaps,
@@ -237,6 +244,7 @@ impl<V: Value, M: Mode<V>> Locked<'_, '_, V, M> {
     /// # Context
     ///
     /// That of the lock. C: `mas_empty_area_rev()`, as [`find_gap`](Self::find_gap).
+    #[inline]
     pub fn find_gap_rev(&self, room: Room, within: Range) -> Option<Range>
     where
         M: FindsGaps,

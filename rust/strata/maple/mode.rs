@@ -240,7 +240,7 @@ macro_rules! unshared {
 unshared!(Plain, 0);
 unshared!(Gaps, raw::MT_FLAGS_ALLOC_RANGE);
 
-impl<T: 'static> Mode<RcuBox<T>> for Rcu {
+impl<T: Send + 'static> Mode<RcuBox<T>> for Rcu {
     type Out<'t> = Retired<'t, T>;
     const FLAGS: u32 = raw::MT_FLAGS_ALLOC_RANGE | raw::MT_FLAGS_USE_RCU;
     type Displaced = Chain<T>;

@@ -98,7 +98,7 @@ impl<T> RcuBox<T> {
     }
 }
 
-impl<T: 'static> RcuBox<T> {
+impl<T: Send + 'static> RcuBox<T> {
     /// As if it had been in a tree that lives for `'t`: for what is to be destroyed by the worker.
     ///
     /// # Safety
@@ -151,8 +151,8 @@ impl<T> RcuSpare<T> {
 }
 
 // SAFETY: The value's memory is its own, and never empty: the way out stands in it. Readers under
-// RCU may look at it, so that nobody may change it.
-unsafe impl<T: 'static> Value for RcuBox<T> {
+// RCU may look at it, so that nobody may change it. A worker may be who drops it.
+unsafe impl<T: Send + 'static> Value for RcuBox<T> {
     type Ref<'a> = &'a T;
     type Mut<'a> = &'a T;
     const VALID: () = ();
@@ -250,7 +250,7 @@ impl<'t, T> Retired<'t, T> {
         sync::synchronize_rcu(cx);
         let this = ManuallyDrop::new(self);
         // SAFETY: It is ours, and no reader sees it any more.
-        unsafe { RcuBox::from_entry(this.inner.cast()) }
+        RcuBox(unsafe { KBox::from_entry(this.inner.cast()) })
     }
 }
 
@@ -275,7 +275,7 @@ impl<T> Drop for Retired<'_, T> {
 unsafe extern "C" fn destroy<T: 'static>(retired: *mut bindings::strata_retired) {
     if let Some(entry) = NonNull::new(retired.cast()) {
         // SAFETY: The way out is the first field of what was retired, and nobody else has it.
-        drop(unsafe { RcuBox::<T>::from_entry(entry) });
+        drop(unsafe { KBox::<Inner<T>>::from_entry(entry) });
     }
 }
 

@@ -252,12 +252,14 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     where
         V: Split,
     {
-        let rests = self.rests(range);
-        if rests.left && spares.left.is_none() || rests.right && spares.right.is_none() {
-            return Err(StoreError {
-                value,
-                cause: Cause::NoSpare,
-            });
+        if spares.left.is_none() || spares.right.is_none() {
+            let rests = self.rests(range);
+            if rests.left && spares.left.is_none() || rests.right && spares.right.is_none() {
+                return Err(StoreError {
+                    value,
+                    cause: Cause::NoSpare,
+                });
+            }
         }
         let split = |value: V::Ref<'_>, whole: Range, part: Range| {
             let spare = if part.first() == whole.first() {
@@ -306,6 +308,9 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
                 }
                 // SAFETY: What follows puts other entries in all places that it has.
                 unsafe { M::displace(&mut displaced, whole, entry, &mut out) };
+                if whole.last() >= range.last() {
+                    break;
+                }
             }
             // SAFETY: It was prepared, and nothing was stored since.
             unsafe { N::store(state, entry) };
