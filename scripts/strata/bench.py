@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`make bench`: workloads and their twins in C, in one VM, compared by instructions.
+"""`make bench`: workloads on Strata and who they are compared with, in one VM.
 
 The VM counts: its one processor is emulated, and its clock advances by a
 nanosecond for each instruction. So what is measured is the same on any host,
-and a bound is a test. A workload is a script that runs in the VM and prints
+and a bound is a test. What caches do is seen on the kernel `native`, where time
+is measured: of each pair the sides run in turns, and the median of their ratios
+is told, which proves nothing.
 
-    @@bench MEASURE SIDE UNITS INSTRUCTIONS
+A workload (workloads.py) is a script that prints, several times for each side,
 
-for `ours` and `c`, several times. One that is new takes an entry in WORKLOADS,
-its modules in Kbuild, and a folder in bench/.
+    @@bench MEASURE SIDE UNITS TAKEN [SEEN]
+
+where sides that do the same have seen the same.
 """
 
 from __future__ import annotations
@@ -16,97 +19,31 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from . import kernels, modules, paths, say, selftests, vm
+from . import kernels, modules, paths, say, selftests, uml, vm
 from .kernels import Kernel
 from .outcome import Outcome
+from .workloads import WORKLOADS, Measure, Workload
 
 RESULTS = paths.OUT / "bench"
 
-# What the same work may differ by from one time to the next, of the least.
-SPREAD = 0.001
 # Instructions of the loop that `clock` runs, at least, and what may be counted beside it.
 CLOCK, CLOCK_ERROR = 1_000_000, 16
 
-_TIMEOUT = 300
-_SAMPLE = re.compile(r"^@@bench (\S+) (\S+) (\d+) (\d+)$", re.M)
+_SAMPLE = re.compile(r"^@@bench (\S+) (\S+) (\d+) (\d+)(?: (\d+))?$", re.M)
 _CLOCK = re.compile(r"^@@clock (\d+) (\d+)$", re.M)
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A figure of a workload: instructions for each `unit`, and how many of C's they may be."""
-
-    name: str
-    unit: str
-    bound: float | None = None
-
-
-@dataclass(frozen=True)
-class Workload:
-    """A module on Strata and its twin in C, and the script that has both do the same."""
-
-    name: str
-    what: str
-    modules: tuple[str, ...]
-    script: str
-    measures: tuple[Measure, ...]
-
-
-# `shrink MEASURE PLACE OBJECTS PAGES BATCH`: see bench/meter.c and bench/shrinker.
-_SHRINK = """
-shrink() {
-	side ours strata-bench-shrinker strata_bench_shrinker "$@"
-	side c strata-bench-shrinker-c strata_bench_shrinker_c "$@"
-}
-side() {
-	echo "$5 $6 $7" > $debug/$2/fill || exit
-	echo "$3 $8" > $debug/strata-bench/scan || exit
-	while read -r key number total _; do
-		case $key in
-		counts) sample count.$4 $1 $number $total ;;
-		scans) instructions=$total ;;
-		scanned) sample $4 $1 $((number / $7)) $instructions ;;
-		esac
-	done < $debug/strata-bench/scan
-}
-"""
-
-WORKLOADS = (
-    Workload(
-        "shrinker", "a shrinker over list_lru: an object taken from its list, locked, evicted",
-        ("strata", "strata_bench", "strata_bench_shrinker", "strata_bench_shrinker_c"),
-        _SHRINK + """
-cgroup=/sys/fs/cgroup/bench
-echo +memory > /sys/fs/cgroup/cgroup.subtree_control && mkdir $cgroup || exit
-for round in 1 2 3; do
-	shrink evict.1 purgeable 8192 1 1
-	shrink evict.128 purgeable 8192 1 128
-	shrink evict.4096 purgeable 8192 1 4096
-	shrink evict.large purgeable 8192 64 4096
-	shrink move.128 idle 8192 1 128
-	shrink keep.128 kept 8192 1 128
-	(echo 0 > $cgroup/cgroup.procs && shrink cgroup.128 purgeable 8192 1 128) || exit
-done
-""", (
-            Measure("evict.1", "object, 1 a call", 1.05),
-            Measure("evict.128", "object, 128 a call", 1.05),
-            Measure("evict.4096", "object, 4096 a call", 1.05),
-            Measure("evict.large", "object of 64 pages, 64 a call", 1.05),
-            Measure("cgroup.128", "object of a cgroup, 128 a call", 1.05),
-            Measure("move.128", "object that goes to another list", 1.05),
-            Measure("keep.128", "object that stays", 1.05),
-            Measure("count.evict.128", "count", 1.0),
-        )),
-)
 
 _PRELUDE = """
 debug=/sys/kernel/debug
-samples=/tmp/samples
+told=/tmp/samples
+samples=$told
 sample() { echo "@@bench $*" >> $samples; }
+: > $told
+trap 'cat $told' EXIT
 # The first reading pays for what is done once.
 cat $debug/strata-bench/clock > /dev/null
 echo "@@clock $(cat $debug/strata-bench/clock)"
@@ -115,62 +52,78 @@ echo "@@clock $(cat $debug/strata-bench/clock)"
 
 @dataclass
 class Side:
-    """What one side of a measure took, each time."""
+    """What one side of a measure took, each time, and what it saw."""
 
     runs: list[tuple[int, int]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
 
     @property
-    def least(self) -> float:
-        return min(instructions / units for units, instructions in self.runs)
-
-    @property
-    def most(self) -> float:
-        return max(instructions / units for units, instructions in self.runs)
+    def each(self) -> list[float]:
+        return [taken / units for units, taken in self.runs]
 
     @property
     def spread(self) -> float:
-        return self.most / self.least - 1
+        return max(self.each) / min(self.each) - 1
 
 
 @dataclass
 class Row:
     """A measure and what came of it. `wrong` says why it does not pass."""
 
-    workload: str
+    workload: Workload
     measure: Measure
     ours: Side
-    c: Side
+    other: Side
     wrong: str = ""
 
     @property
+    def measured(self) -> bool:
+        return bool(self.ours.runs and self.other.runs)
+
+    @property
+    def shown(self) -> tuple[float, float]:
+        """What is told of each side: time is noisy upwards and downwards, a count only upwards."""
+        told = statistics.median if self.workload.timed else min
+        return told(self.ours.each), told(self.other.each)
+
+    @property
     def ratio(self) -> float:
-        return self.ours.least / self.c.least
+        if self.workload.timed:
+            # Who ran side by side had the same neighbours.
+            return statistics.median(ours / other for ours, other in zip(self.ours.each, self.other.each))
+        return self.shown[0] / self.shown[1]
 
     @property
     def spread(self) -> float:
-        return max(self.ours.spread, self.c.spread)
+        return max(self.ours.spread, self.other.spread)
 
 
 def compare(workload: Workload, output: str) -> list[Row]:
     """A row for each measure, from what the workload's script printed."""
     sides: dict[tuple[str, str], Side] = {}
-    for measure, side, units, instructions in _SAMPLE.findall(output):
-        sides.setdefault((measure, side), Side()).runs.append((int(units), int(instructions)))
-    return [_row(workload.name, measure, sides.get((measure.name, "ours"), Side()),
-                 sides.get((measure.name, "c"), Side())) for measure in workload.measures]
+    for measure, name, units, taken, seen in _SAMPLE.findall(output):
+        side = sides.setdefault((measure, name), Side())
+        side.runs.append((int(units), int(taken)))
+        side.seen.add(seen)
+    return [_row(workload, measure, sides.get((measure.name, "ours"), Side()),
+                 sides.get((measure.name, measure.against), Side())) for measure in workload.measures]
 
 
-def _row(workload: str, measure: Measure, ours: Side, c: Side) -> Row:
-    row = Row(workload, measure, ours, c)
-    units = {count for side in (ours, c) for count, _ in side.runs}
-    if not ours.runs or not c.runs:
+def _row(workload: Workload, measure: Measure, ours: Side, other: Side) -> Row:
+    row = Row(workload, measure, ours, other)
+    units = {count for side in (ours, other) for count, _ in side.runs}
+    if not row.measured:
         row.wrong = "it was not measured"
     elif len(units) != 1 or 0 in units:
         row.wrong = f"the sides did not do the same work: {', '.join(map(str, sorted(units)))} units"
-    elif row.spread > SPREAD:
+    elif len(ours.seen | other.seen) != 1:
+        row.wrong = f"the sides did not see the same: {', '.join(sorted(ours.seen | other.seen))}"
+    elif workload.timed or measure.bound is None:
+        pass  # It is told, and nothing is decided by it.
+    elif row.spread > measure.spread:
         row.wrong = f"the same work took {row.spread:.2%} more at another time: something else ran, or time did"
-    elif measure.bound is not None and row.ratio > measure.bound:
-        row.wrong = f"{row.ratio:.3f} of C's instructions, and {measure.bound:.2f} are allowed"
+    elif row.ratio > measure.bound:
+        row.wrong = f"{row.ratio:.3f} of what {measure.against} took, and {measure.bound:.2f} are allowed"
     return row
 
 
@@ -187,70 +140,86 @@ def clock(output: str) -> str:
 
 def table(rows: Iterable[Row]) -> list[str]:
     """The report, a line for each measure."""
-    head = ("measure", "instructions for each", "ours", "C", "ratio", "bound", "spread")
+    head = ("measure", "for each", "ours", "against", "", "ratio", "bound", "spread")
+    left = (0, 1, 3)
     lines = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return ["  ".join(f"{cell:<{width}}" if column < 2 else f"{cell:>{width}}"
+    return ["  ".join(f"{cell:<{width}}" if column in left else f"{cell:>{width}}"
                       for column, (cell, width) in enumerate(zip(line, widths))).rstrip() for line in lines]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     bound = "" if row.measure.bound is None else f"{row.measure.bound:.2f}"
-    name = f"{row.workload}/{row.measure.name}"
-    if not row.ours.runs or not row.c.runs:
-        return (name, row.measure.unit, "", "", "", bound, "")
-    return (name, row.measure.unit, f"{row.ours.least:.1f}", f"{row.c.least:.1f}", f"{row.ratio:.3f}", bound,
-            f"{row.spread:.2%}")
+    name = f"{row.workload.name}/{row.measure.name}"
+    if not row.measured:
+        return (name, row.measure.unit, "", row.measure.against, "", "", bound, "")
+    ours, other = (f"{value:.1f}" for value in row.shown)
+    return (name, row.measure.unit, ours, row.measure.against, other, f"{row.ratio:.3f}", bound, f"{row.spread:.2%}")
 
 
 def record(kernel: Kernel, workload: Workload, rows: Sequence[Row]) -> Path:
     """Writes the figures for programs to read; the file."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{workload.name}.json"
-    figures = [{**asdict(row.measure), "ours": row.ours.runs, "c": row.c.runs,
-                "ratio": row.ratio if row.ours.runs and row.c.runs else None, "wrong": row.wrong} for row in rows]
-    path.write_text(json.dumps({"workload": workload.name, "kernel": kernel.release, "measures": figures}, indent=1)
-                    + "\n")
+    figures = [{**asdict(row.measure), "ours": row.ours.runs, "other": row.other.runs,
+                "ratio": row.ratio if row.measured else None, "wrong": row.wrong} for row in rows]
+    path.write_text(json.dumps({"workload": workload.name, "kernel": kernel.release, "timed": workload.timed,
+                                "measures": figures}, indent=1) + "\n")
     return path
 
 
-def run(kernel: Kernel, chosen: Sequence[Workload] = WORKLOADS) -> tuple[list[Row], list[Outcome]]:
+def run(chosen: Sequence[Workload] = WORKLOADS) -> tuple[list[Row], list[Outcome]]:
     """Runs workloads, each in a VM of its own: the figures, and what was proven."""
-    folder = modules.build(kernel, extra=modules.tests(kernel))
     rows, outcomes = [], []
-    for workload in chosen:
-        log = modules.LOGS / f"bench-{workload.name}.log"
-        command = f"{_PRELUDE}{workload.script}\ncat $samples && rmmod {' '.join(reversed(workload.modules))}"
-        with say.step(f"Measuring {workload.name} in a VM", log=log):
-            result = vm.run(kernel, command, icount=True, timeout=_TIMEOUT,
-                            insmod=[folder / f"{name}.ko" for name in workload.modules])
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(result.transcript)
-        found = compare(workload, result.output)
-        record(kernel, workload, found)
-        rows += found
-        outcomes += _outcomes(workload, result, found, log)
+    for timed in (False, True):
+        same = [workload for workload in chosen if workload.timed == timed]
+        if same:
+            kernel = kernels.get("native" if timed else "stock")
+            folder = modules.build(kernel, extra=modules.tests(kernel))
+        for workload in same:
+            found, proven = _run(kernel, folder, workload)
+            rows += found
+            outcomes += proven
     return rows, outcomes
+
+
+def _run(kernel: Kernel, folder: Path, workload: Workload) -> tuple[list[Row], list[Outcome]]:
+    log = modules.LOGS / f"bench-{workload.name}.log"
+    timed = "timed=1\n" if workload.timed else "timed=\n"
+    command = f"{_PRELUDE}{timed}{workload.script}\nrmmod {' '.join(reversed(workload.modules))}"
+    insmod = [folder / f"{name}.ko" for name in workload.modules]
+    with say.step(f"Measuring {workload.name} in a VM", log=log):
+        if workload.timed:
+            result = uml.run(kernel, command, insmod=insmod, memory=workload.memory, timeout=workload.timeout)
+        else:
+            result = vm.run(kernel, command, insmod=insmod, memory=workload.memory, timeout=workload.timeout,
+                            icount=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(result.transcript)
+    rows = compare(workload, result.output)
+    record(kernel, workload, rows)
+    return rows, _outcomes(workload, result, rows, log)
 
 
 def _outcomes(workload: Workload, result: vm.Result, rows: Sequence[Row], log: Path) -> list[Outcome]:
     name = f"bench/{workload.name}"
     if result.dead or result.status:
         return [Outcome(name, False, result.explain(), log)]
+    counted = [] if workload.timed else [Outcome(f"{name}/clock", not clock(result.output), clock(result.output), log)]
     return [
-        Outcome(f"{name}/clock", not clock(result.output), clock(result.output), log),
-        *(Outcome(f"{name}/{row.measure.name}", not row.wrong, row.wrong, log) for row in rows),
+        *counted,
+        *(Outcome(f"{name}/{row.measure.name}/{row.measure.against}", not row.wrong, row.wrong, log) for row in rows),
         selftests.kernel_log(f"{name}/kernel log", result.unexpected(), log),
     ]
 
 
-def check(kernel: Kernel) -> list[Outcome]:
-    """All workloads, for make check."""
-    return run(kernel)[1]
+def check() -> list[Outcome]:
+    """The workloads that prove something, for make check."""
+    return run([workload for workload in WORKLOADS if workload.proof])[1]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """bench: runs workloads and their twins in C, and prints how many instructions each took."""
+    """bench: runs workloads and who they are compared with, and prints what each took."""
     parser = argparse.ArgumentParser(prog="scripts/run bench", description=main.__doc__)
     parser.add_argument("workload", nargs="*", help="which (default: all): "
                         + "; ".join(f"{workload.name}, {workload.what}" for workload in WORKLOADS))
@@ -258,13 +227,15 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := set(names) - {workload.name for workload in WORKLOADS}:
         raise say.Refusal(f"There is no workload {', '.join(sorted(unknown))}; there are "
                           f"{', '.join(workload.name for workload in WORKLOADS)}.")
-    kernel = kernels.get("stock")
-    rows, outcomes = run(kernel, [workload for workload in WORKLOADS if not names or workload.name in names])
-    say.line(f"Instructions on Linux {kernel.release}, Debian's own kernel, in a VM that counts them\n")
-    for line in table(rows):
-        say.line(line)
+    rows, outcomes = run([workload for workload in WORKLOADS if not names or workload.name in names])
+    for timed, title in ((False, "Instructions on Debian's own kernel, in a VM that counts them"),
+                         (True, "Ticks of this machine's clock, on a kernel that runs as a program")):
+        if some := [row for row in rows if row.workload.timed == timed]:
+            say.line(f"{title}\n")
+            for line in table(some):
+                say.line(line)
+            say.line()
     failed = [outcome for outcome in outcomes if not outcome.passed]
-    say.line()
     for outcome in failed:
         say.line(f"{outcome.line()} ({outcome.log})")
     say.line(f"{'FAIL' if failed else 'PASS'}: figures are in {RESULTS}")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from . import bench, corpus, fire, kernels, kunit, modules, objects, pressure, quality, rules, say, selftests, ui
+from . import bench, corpus, fire, gpuvm, kernels, kunit, modules, objects, pressure, quality, rules, say, selftests, ui
 from .outcome import Outcome, tally
 
 LANES = 2
@@ -30,6 +30,7 @@ PRESSURE = "tools/testing/selftests/strata/full.c, scripts/strata/pressure.py"
 PLAN = "rust/plan"
 BENCH = "bench, Documentation/testing.rst"
 FIRE = "tests/fire, Documentation/testing.rst"
+GPUVM = "tests/gpuvm, Documentation/testing.rst"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ def main(arguments: Sequence[str]) -> int:
         Part("kunit", lambda: kunit.run(debug), "rust/strata"),
         Part("fire-debug", lambda: fire.checked(debug), FIRE),
         Part("fire-uml", lambda: fire.native(kernels.get("uml", boot=True)), FIRE),
-        Part("bench", lambda: bench.check(stock), BENCH),
+        Part("gpuvm-debug", lambda: gpuvm.run(debug), GPUVM),
+        Part("bench", lambda: bench.check(), BENCH),
         Part("ui", lambda: ui.run(stock), "tests/ui, Documentation/rules.rst"),
         Part("host", quality.host_tests, PLAN),
         Part("scripts", quality.script_tests, "scripts/tests"),
@@ -156,7 +158,7 @@ def build_next(kernel: kernels.Kernel) -> list[Outcome]:
 
 
 def main_next(arguments: Sequence[str]) -> int:
-    """check-next: builds and boots the next kernel, and runs kselftests, pressure, KUnit and corpus there."""
+    """check-next: builds and boots the next kernel, and runs kselftests, pressure, KUnit, corpus and gpuvm there."""
     only = _parser("check-next", main_next.__doc__).parse_args(arguments).only
     began = time.monotonic()
     following = kernels.get("next", boot=True)
@@ -169,11 +171,12 @@ def main_next(arguments: Sequence[str]) -> int:
         Part("kselftest", lambda: selftests.run(following), SELFTESTS),
         Part("pressure", lambda: pressure.run(following), PRESSURE),
         Part("kunit", lambda: kunit.run(following), "rust/strata"),
+        Part("gpuvm", lambda: gpuvm.run(following), GPUVM),
     ])
 
 
 def main_soak(arguments: Sequence[str]) -> int:
-    """soak: what takes longer than check may: the selftests and the pure crate, at length."""
+    """soak: what takes longer than check may: the selftests, gpuvm and the pure crate, at length."""
     only = _parser("soak", main_soak.__doc__).parse_args(arguments).only
     began = time.monotonic()
     stock, debug = kernels.get("stock"), kernels.get("debug")
@@ -181,5 +184,6 @@ def main_soak(arguments: Sequence[str]) -> int:
     return _all(began, only, [Part("build", lambda: build(stock, debug), BUILDING)], [
         Part("kselftest-stock", lambda: selftests.run(stock, soak=True), SELFTESTS),
         Part("kselftest-debug", lambda: selftests.run(debug, soak=True), SELFTESTS),
+        Part("gpuvm-stock", lambda: gpuvm.soak(stock), GPUVM),
         Part("host", quality.host_tests, PLAN),
     ])

@@ -8,6 +8,8 @@
     next   the next series, configured like debug: prepared for compile
            checks, built on demand
     uml    the same source as a user-mode program (scripts/config/uml.config)
+    native the same without checkers, for what is measured in time
+           (scripts/config/native.config)
 
 `get(name)` returns a kernel that is ready, after whatever that takes.
 """
@@ -27,7 +29,7 @@ from .archive import Package
 from .choice import Choice, Gone, by_release, choose
 from .sysroot import Sysroot
 
-NAMES = ("stock", "debug", "next", "uml")
+NAMES = ("stock", "debug", "next", "uml", "native")
 
 _PREPARED = ".prepared"
 
@@ -274,12 +276,14 @@ class _Recipe:
         return "\n".join(sorted(re.findall(r"^(?:# )?CONFIG_.*$", self.text, re.MULTILINE)))
 
 
+# User-mode Linux loads modules without a GOT, which rustc has to be told.
+_UML = ("ARCH=um", "KRUSTFLAGS=-Zdirect-access-external-data=yes")
+
 _RECIPES = {
     "debug": _Recipe("debug.config", ("LLVM=1",), ("bzImage", "modules"), "arch/x86/boot/bzImage", 1.3, True),
     "next": _Recipe("debug.config", ("LLVM=1",), ("bzImage", "modules"), "arch/x86/boot/bzImage", 1.3, True),
-    # User-mode Linux loads modules without a GOT, which rustc has to be told.
-    "uml": _Recipe("uml.config", ("ARCH=um", "KRUSTFLAGS=-Zdirect-access-external-data=yes"), ("all",),
-                   "linux", 0.8, False),
+    "uml": _Recipe("uml.config", _UML, ("all",), "linux", 0.8, False),
+    "native": _Recipe("native.config", _UML, ("all",), "linux", 0.8, False),
 }
 
 
@@ -366,7 +370,7 @@ def _make(sysroot: Sysroot, source: Path, build: Path, args: list[str], title: s
 
 # Lines that make prints in each stage, before this machine has seen one.
 _ESTIMATES = {"stock": 205, "headers": 1046, "debug": 1850, "debug-prepare": 135, "next": 1850, "next-prepare": 135,
-              "uml": 1100, "uml-prepare": 120}
+              "uml": 1100, "uml-prepare": 120, "native": 1000, "native-prepare": 120}
 
 
 def _expected(record: Path | None) -> int | None:

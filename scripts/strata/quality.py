@@ -17,7 +17,7 @@ from .outcome import Outcome
 from .sysroot import Sysroot
 
 _PLAN = paths.TOP / "rust" / "plan"
-_KERNEL_C = ("rust/helpers", "tests/lockdep", "bench", "include")
+_KERNEL_C = ("rust/helpers", "tests/lockdep", "tests/gpuvm", "bench", "include")
 _USER_C = ("tools/testing/selftests", "samples")
 
 # A passed or failed test of cargo.

@@ -25,6 +25,7 @@ VERBS = {
     "shell": ("vm_verbs", "run_shell", "a VM with the modules loaded and a prompt"),
     "vm": ("vm_verbs", "run_vm", "run one command in a VM"),
     "ui": ("ui", "main", "programs that must not compile"),
+    "gpuvm": ("gpuvm", "main", "the address space and the kernel's drm_gpuvm, asked the same"),
     "corpus": ("corpus", "main", "the lockdep corpus"),
     "rules": ("rules", "main", "the table of rules: check it, or write its page"),
     "doc": ("quality", "main_doc", "rustdoc of the library"),

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The meter's file `call`: hands a text to another file of debugfs, and counts
+ * what that file's write operation took.
+ *
+ *   write "FILE TEXT", read what it took
+ *
+ * and its file `settle`, which is read to wait for what is freed later.
+ *
+ * FILE is opened before, and a failure to write is this write's failure. The
+ * text goes on as it came, in the memory of the task that writes.
+ */
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "meter.h"
+
+#define LONGEST 128
+
+/* One measurement at a time; protects `latest`. */
+static DEFINE_MUTEX(calling_lock);
+static u64 latest;
+
+/* What others gave up is free again, so that the same call finds the same. */
+static void settle(void)
+{
+	rcu_barrier();
+	kvfree_rcu_barrier();
+}
+
+static int call(struct file *file, const char __user *text, size_t len)
+{
+	ssize_t written = 0;
+	loff_t pos = 0;
+	u64 counted;
+
+	if (!file->f_op->write)
+		return -EINVAL;
+	mutex_lock(&calling_lock);
+	settle();
+	counted = METER(written = file->f_op->write(file, text, len, &pos));
+	latest = counted - meter_nothing();
+	mutex_unlock(&calling_lock);
+	return written < 0 ? written : 0;
+}
+
+static ssize_t call_write(struct file *self, const char __user *from,
+			  size_t len, loff_t *pos)
+{
+	char text[LONGEST], *rest = text, *name;
+	struct file *file;
+	int err;
+
+	if (len >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, from, len))
+		return -EFAULT;
+	text[len] = '\0';
+
+	name = strsep(&rest, " ");
+	if (!rest)
+		return -EINVAL;
+	file = filp_open(name, O_WRONLY, 0);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	err = call(file, from + (rest - text), len - (rest - text));
+	filp_close(file, NULL);
+	return err ?: len;
+}
+
+static int call_show(struct seq_file *m, void *unused)
+{
+	u64 counted;
+
+	mutex_lock(&calling_lock);
+	counted = latest;
+	mutex_unlock(&calling_lock);
+	seq_printf(m, "%llu\n", counted);
+	return 0;
+}
+
+static int call_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, call_show, NULL);
+}
+
+static const struct file_operations call_fops = {
+	.owner = THIS_MODULE,
+	.open = call_open,
+	.read = seq_read,
+	.write = call_write,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
+static int settle_show(struct seq_file *m, void *unused)
+{
+	settle();
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(settle);
+
+void meter_call_add(struct dentry *dir)
+{
+	debugfs_create_file("call", 0600, dir, NULL, &call_fops);
+	debugfs_create_file("settle", 0400, dir, NULL, &settle_fops);
+}
