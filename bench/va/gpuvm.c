@@ -403,7 +403,7 @@ static const struct file_operations work_fops = {
 };
 
 static const struct drm_driver driver = {
-	.driver_features = DRIVER_GEM | DRIVER_GEM_GPUVA,
+	.driver_features = DRIVER_GEM,
 	.name = "strata-bench-va-gpuvm",
 	.desc = "Bench: drm_gpuvm",
 	.major = 1,

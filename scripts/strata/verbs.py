@@ -17,7 +17,7 @@ from . import say
 VERBS = {
     "demo": ("demo", "main", "set up, boot Debian's kernel, run every sample, and report"),
     "check": ("check", "main", "prove the rules: every test there is"),
-    "check-next": ("check", "main_next", "kselftests, KUnit and the corpus on the next kernel"),
+    "check-next": ("check", "main_next", "kselftests, KUnit, the corpus and gpuvm on the next kernel"),
     "soak": ("check", "main_soak", "what takes longer than check may"),
     "bench": ("bench", "main", "workloads and their twins in C, compared by instructions"),
     "kselftest": ("selftests_here", "main", "the selftests on this machine instead of a VM"),

@@ -31,7 +31,7 @@ Named = str | tuple[str, str]
 # The library's KUnit suites would run in every VM that loads it.
 COMMAND_LINE = ("console=ttyS0 quiet loglevel=5 panic=-1 oops=panic reboot=t nokaslr "
                 "printk.devkmsg=on tsc=nowatchdog trace_clock=local "
-                "rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120 "
+                "rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120 no_timer_check "
                 "kunit.autorun=0")
 
 

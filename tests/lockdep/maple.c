@@ -252,14 +252,22 @@ static int store_first_range(void)
 	return mtree_store_range(&guarded, 3, 60, entry, GFP_KERNEL);
 }
 
+/* Whether allocations of this task fail that the shell wants to fail. */
+static void fail_allocations(bool fail)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	current->make_it_fail = fail;
+#endif
+}
+
 /* The first try is GFP_NOWAIT, and finds memory unless the shell sees to it. */
 static int maple_store_in_section(void)
 {
 	int err;
 
-	current->make_it_fail = 1;
+	fail_allocations(true);
 	err = inside_signalling(store_first_range);
-	current->make_it_fail = 0;
+	fail_allocations(false);
 	return err;
 }
 

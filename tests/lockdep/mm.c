@@ -63,9 +63,21 @@ const struct corpus_action act_copy_user = {
 static struct file *shared_file;
 static unsigned long shared_page;
 
-/* A page of a shmem file that is mapped and present, so that purging it unmaps it. */
+static int do_shmem_purge(void)
+{
+	shmem_truncate_range(file_inode(shared_file), 0, MAX_LFS_FILESIZE);
+	return shared_file->f_mapping->nrpages ? -EBUSY : 0;
+}
+
+/*
+ * A page of a shmem file that is mapped and present, so that purging it unmaps
+ * it. It was purged once: that notifiers come after i_mmap_rwsem lockdep learns
+ * from what unmaps, and not every boot had that before.
+ */
 static int prepare_shared_page(void)
 {
+	int err;
+
 	shared_file = shmem_file_setup("strata_corpus", PAGE_SIZE,
 				       mk_vma_flags(VMA_NORESERVE_BIT));
 	if (IS_ERR(shared_file))
@@ -74,13 +86,8 @@ static int prepare_shared_page(void)
 			      MAP_SHARED, 0);
 	if (IS_ERR_VALUE(shared_page))
 		return shared_page;
-	return put_user(1, (int __user *)shared_page);
-}
-
-static int do_shmem_purge(void)
-{
-	shmem_truncate_range(file_inode(shared_file), 0, MAX_LFS_FILESIZE);
-	return shared_file->f_mapping->nrpages ? -EBUSY : 0;
+	err = put_user(1, (int __user *)shared_page) ?: do_shmem_purge();
+	return err ?: put_user(1, (int __user *)shared_page);
 }
 
 static void put_shared_page(void)

@@ -226,7 +226,8 @@ impl<'t, V: Value, M: Mode<V>> Cursor<'_, 't, V, M> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] with the value: [`Cause::NotThere`] if it stands at none.
+    /// [`StoreError`] with the value: [`Cause::NotThere`] if it stands at none; [`Cause::NoMemory`] on
+    /// no kernel that Strata knows.
     #[inline]
     pub fn replace(&mut self, value: V) -> Result<M::Out<'t>, StoreError<V>> {
         let Some((range, old)) = self.value() else {

@@ -240,6 +240,12 @@ unsafe fn copy<V: TryClone, M: Mode<V>, C: Allocate>(
         };
         if let Err(error) = value {
             cloned = Err(error);
+            if tree.height() == 0 {
+                // The one entry stands in the root itself, where what reserves would take a node.
+                // SAFETY: The tree is ours to write, and the entry is the source's alone again.
+                unsafe { tree.clear() };
+                break;
+            }
             tree.reserved().set(tree.reserved().get() + 1);
         }
         // SAFETY: The tree is ours to write, and the entry a value's of its own, or none's.

@@ -9,6 +9,7 @@ use super::{
     },
     raw::{
         self,
+        Entry,
         State,
         Tree, //
     },
@@ -37,6 +38,9 @@ impl<V: Value, L, M: Mode<V>> MapleTree<V, L, M> {
 
     /// The value at `index`, and all that it stands at, read without the tree's lock.
     ///
+    /// While a store is under way, what the value stands at may be less than before it: what depends on
+    /// where a value begins is for the value to know.
+    ///
     /// # Context
     ///
     /// As [`load`](Self::load).
@@ -45,12 +49,11 @@ impl<V: Value, L, M: Mode<V>> MapleTree<V, L, M> {
     where
         M: ReadsUnlocked,
     {
-        let mut state = State::new(&self.tree, Range::at(index));
-        // SAFETY: The tree is in RCU mode, and this is a reader.
-        let entry = unsafe { state.walk() }.filter(|&entry| !raw::is_zero(entry))?;
+        let (range, found) = walk(&self.tree, index);
+        let entry = found.filter(|&entry| !raw::is_zero(entry))?;
         // SAFETY: It is of a value of ours. Even if it leaves the tree it stays for as long as this
         // reader, and the tree, who settles with what left it before it goes.
-        Some((state.range(), unsafe { V::borrow(entry) }))
+        Some((range, unsafe { V::borrow(entry) }))
     }
 
     /// The values that `range` meets, upwards, read without the tree's lock.
@@ -97,15 +100,25 @@ impl<'r, V: Value> Iterator for IterRcu<'r, V> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let rest = self.rest?;
-            let mut state = State::new(self.tree, Range::at(rest.first()));
-            // SAFETY: The tree is in RCU mode, and this is a reader.
-            let found = unsafe { state.walk() };
-            let range = state.range();
+            let (range, found) = walk(self.tree, rest.first());
             self.rest = rest.after(&range);
             if let Some(entry) = found.filter(|&entry| !raw::is_zero(entry)) {
                 // SAFETY: It is of a value, that stays for as long as this reader, as in `entry()`.
                 return Some((range, unsafe { V::borrow(entry) }));
             }
+        }
+    }
+}
+
+/// What a tree in RCU mode has at `index`, and where that stands.
+fn walk(tree: &Tree, index: usize) -> (Range, Option<Entry>) {
+    loop {
+        let mut state = State::new(tree, Range::at(index));
+        // SAFETY: The caller is a reader of such a tree.
+        let found = unsafe { state.walk() };
+        // A border that a store moves in its place may be read twice, as it was and as it is.
+        if state.range().contains(index) {
+            return (state.range(), found);
         }
     }
 }

@@ -141,9 +141,8 @@ impl<C: Allocate> Nodes for &mut Gfp<'_, C> {
 /// let number = Number::new(7).ok_or(EINVAL)?;
 ///
 /// // And run: others wait for it.
-/// cx.signalling(|cx| {
-///     tree.lock(cx, |tree, _| tree.insert(nodes, Range::of(10..20)?, number).map_err(Error::from))
-/// })?;
+/// let range = Range::of(10..20)?;
+/// cx.signalling(|cx| tree.lock(cx, |tree, _| tree.insert(nodes, range, number)))?;
 /// assert_eq!(tree.lock(cx, |tree, _| tree.load(19).map(Number::get)), Some(7));
 /// # Ok::<(), Error>(())
 /// ```
@@ -163,8 +162,8 @@ impl Reservation {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if a reservation cannot hold as many (three stores into the largest tree there can be
-    /// is what it holds); `ENOMEM`.
+    /// `EINVAL` if a reservation cannot hold as many: it holds 94 nodes, which is one store into the
+    /// largest tree that there can be, or three into one of 15 million entries. `ENOMEM`.
     #[inline]
     pub fn new<C: Allocate>(gfp: &mut Gfp<'_, C>, entries: usize, stores: usize) -> Result<Self> {
         // Trees that find gaps are the higher ones.

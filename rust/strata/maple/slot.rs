@@ -25,7 +25,7 @@ use kernel::prelude::*;
 /// [`Reservation`](super::Reservation).
 ///
 /// It takes the memory of one slot, 16 bytes and a share of a node, and none to fill it. Dropped, it
-/// leaves the place taken for as long as the tree lives.
+/// leaves the place taken for as long as the tree lives, which can be neither drained nor copied then.
 ///
 /// # Invariants
 ///
@@ -44,7 +44,7 @@ impl Slot {
     }
 }
 
-/// A slot was not filled: it is of another tree. Here is what should have gone into it.
+/// A slot was not filled. Here is what should have gone into it.
 #[derive(Debug)]
 pub struct FillError<V> {
     /// The slot.
@@ -132,7 +132,8 @@ impl<V: Value, M: Mode<V>> Locked<'_, '_, V, M> {
     ///
     /// # Errors
     ///
-    /// [`FillError`] with both, if the slot is of another tree.
+    /// [`FillError`] with both, if the slot is of another tree; or, on no kernel that Strata knows, if an
+    /// entry that exactly fits took memory and there was none.
     pub fn fill(&mut self, slot: Slot, value: V) -> Result<(), FillError<V>> {
         if slot.tree != self.tree.number() {
             return Err(FillError { slot, value });

@@ -168,7 +168,8 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] with the value: [`Cause::NotThere`].
+    /// [`StoreError`] with the value: [`Cause::NotThere`]; [`Cause::NoMemory`] on no kernel that Strata
+    /// knows.
     #[inline]
     pub fn replace(&mut self, range: Range, value: V) -> Result<M::Out<'t>, StoreError<V>> {
         let mut state = State::new(self.tree, range);

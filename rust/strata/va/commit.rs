@@ -69,7 +69,9 @@ impl From<Cause> for Error {
 /// Of several requests those before it were. Of a split that finds two mappings to cut the first
 /// cut may have been made, which changes nothing of what is mapped.
 pub struct CommitError<'t, D: Driver> {
-    /// It, and those after it.
+    /// It, and those after it. What it had reserved may be used up: prepare it again.
+    ///
+    /// Dropped, it drops what the driver gave it, which is not for a signalling section.
     pub prepared: Prepared<D>,
     /// Those before it.
     pub done: Done<'t, D>,
