@@ -33,7 +33,13 @@ impl<V: Value, L, M: Mode<V>> MapleTree<V, L, M> {
     where
         M: ReadsUnlocked,
     {
-        self.entry(guard, index).map(|(_, value)| value)
+        let _ = guard;
+        let mut state = State::new(&self.tree, Range::at(index));
+        // SAFETY: The tree is in RCU mode, and this is a reader.
+        let entry = unsafe { state.walk() }.filter(|&entry| !raw::is_zero(entry))?;
+        // SAFETY: It is of a value of ours. Even if it leaves the tree it stays for as long as this
+        // reader, and the tree, who settles with what left it before it goes.
+        Some(unsafe { V::borrow(entry) })
     }
 
     /// The value at `index`, and all that it stands at, read without the tree's lock.
@@ -51,8 +57,7 @@ impl<V: Value, L, M: Mode<V>> MapleTree<V, L, M> {
     {
         let (range, found) = walk(&self.tree, index);
         let entry = found.filter(|&entry| !raw::is_zero(entry))?;
-        // SAFETY: It is of a value of ours. Even if it leaves the tree it stays for as long as this
-        // reader, and the tree, who settles with what left it before it goes.
+        // SAFETY: As in `load()`.
         Some((range, unsafe { V::borrow(entry) }))
     }
 
@@ -103,7 +108,7 @@ impl<'r, V: Value> Iterator for IterRcu<'r, V> {
             let (range, found) = walk(self.tree, rest.first());
             self.rest = rest.after(&range);
             if let Some(entry) = found.filter(|&entry| !raw::is_zero(entry)) {
-                // SAFETY: It is of a value, that stays for as long as this reader, as in `entry()`.
+                // SAFETY: It is of a value, that stays for as long as this reader, as in `load()`.
                 return Some((range, unsafe { V::borrow(entry) }));
             }
         }
