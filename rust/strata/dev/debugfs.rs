@@ -132,21 +132,12 @@ impl<F: File> Entry<F> {
     ///
     /// Process context. C: `debugfs_create_file()`.
     pub fn new(_cx: &mut Cx<'_, Process>, dir: Arc<Dir>, name: &CStr, data: Arc<F>) -> Self {
-        let mode = if F::HAS_WRITE { 0o600 } else { 0o400 };
+        let shown = Arc::as_ptr(&data).cast_mut().cast();
         // Where the directory could not be made, neither is the file: not at the top instead.
         let dentry = dir.dentry.and_then(|parent| {
-            // SAFETY: `name` is copied; `data` outlives the file, see `Drop`; the operations are
-            // static and for this type.
-            valid(unsafe {
-                bindings::debugfs_create_file_full(
-                    name.as_char_ptr(),
-                    mode,
-                    parent.as_ptr(),
-                    Arc::as_ptr(&data).cast_mut().cast(),
-                    ptr::null(),
-                    raw::Operations::<F>::get(),
-                )
-            })
+            // SAFETY: `parent` is a directory; the table is that of `F`, and `data` outlives the
+            // file, see `Drop`.
+            unsafe { raw::create(parent, name, shown, raw::Functions::<F>::TABLE) }
         });
         // INVARIANT: It was just made, and shows `data`.
         Self {

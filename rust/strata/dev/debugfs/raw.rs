@@ -1,63 +1,189 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The `file_operations` of a [`File`]: from C to the trait, and the tokens.
+//! From debugfs to the trait, and the tokens.
+//!
+//! What debugfs calls first is this library's, not the driver's. It takes the owner of a file
+//! itself before it runs any file's `open`, and warns ("debugfs file owner did not clean up at
+//! exit") where it cannot: also between the two moments at which `rmmod` takes the last reference
+//! of a module and marks the module as going (`try_stop_module()`), when nobody had a chance to
+//! clean anything up. The library is there for as long as a file of a driver is, so that debugfs
+//! always gets that one; our `open` then takes the driver, in silence.
 
-use super::File;
+use super::{
+    valid,
+    File, //
+};
 use crate::{
     cx::Cx,
     dev::{
         user::UserRange,
         Owner, //
     },
-    lockdep, //
+    lockdep,
+    Strata, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
 use kernel::{
     bindings,
-    error::from_result,
+    error::{
+        code::ENXIO,
+        from_result, //
+    },
     ffi::{
         c_char,
         c_int,
         c_void, //
     },
+    prelude::*,
     seq_file::SeqFile, //
 };
 
-/// The operations of `F`.
-pub(super) struct Operations<F>(PhantomData<F>);
+/// What a driver's file does: what debugfs keeps beside the data (`debugfs_get_aux()`).
+pub(super) struct Table {
+    owner: *mut bindings::module,
+    show: unsafe extern "C" fn(*mut bindings::seq_file, *mut c_void) -> c_int,
+    /// `None` for a file that is only read.
+    write: Option<Write>,
+}
 
-impl<F: File> Operations<F> {
-    const TABLE: bindings::file_operations = bindings::file_operations {
-        owner: <F::Owner as Owner>::MODULE.as_ptr(),
+type Write =
+    unsafe extern "C" fn(*mut bindings::file, *const c_char, usize, *mut bindings::loff_t) -> isize;
+
+/// A file `name` in `parent` that shows `data`; `None` where it could not be made.
+///
+/// # Safety
+///
+/// `parent` must be a debugfs directory, and `data` what the functions of `table` take: it must
+/// outlive the file.
+// Not inlined into drivers: the operations belong to this module.
+#[inline(never)]
+pub(super) unsafe fn create(
+    parent: NonNull<bindings::dentry>,
+    name: &CStr,
+    data: *mut c_void,
+    table: &'static Table,
+) -> Option<NonNull<bindings::dentry>> {
+    let (mode, operations) = match table.write {
+        Some(_) => (0o600, Operations::WRITTEN),
+        None => (0o400, Operations::READ),
+    };
+    // SAFETY: `name` is copied; the operations and the table are static; the caller promises the
+    // rest.
+    let dentry = unsafe {
+        bindings::debugfs_create_file_full(
+            name.as_char_ptr(),
+            mode,
+            parent.as_ptr(),
+            data,
+            ptr::from_ref(table).cast(),
+            operations,
+        )
+    };
+    valid(dentry)
+}
+
+/// What debugfs calls.
+struct Operations;
+
+impl Operations {
+    const READ: &'static bindings::file_operations = &bindings::file_operations {
+        owner: <Strata as Owner>::MODULE.as_ptr(),
         open: Some(Self::open),
         read: Some(bindings::seq_read),
+        llseek: Some(bindings::seq_lseek),
+        release: Some(Self::release),
+        ..pin_init::zeroed()
+    };
+
+    const WRITTEN: &'static bindings::file_operations = &bindings::file_operations {
+        write: Some(Self::write),
+        ..*Self::READ
+    };
+
+    /// # Safety
+    ///
+    /// `file` must be of a file that [`create`] made, which exists.
+    unsafe fn table(file: *mut bindings::file) -> &'static Table {
+        // SAFETY: `create()` put it there.
+        unsafe { &*bindings::debugfs_get_aux(file).cast() }
+    }
+
+    /// # Safety
+    ///
+    /// `inode` and `file` must be of a file that [`create`] made, which is being opened.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: debugfs opens a file only while it exists.
+        let table = unsafe { Self::table(file) };
+        // SAFETY: While the file exists, so does the module that made it.
+        if !unsafe { bindings::try_module_get(table.owner) } {
+            return ENXIO.to_errno();
+        }
+        // SAFETY: `inode` is valid, and has the data.
+        let data = unsafe { (*inode).i_private };
+        // SAFETY: `file` is being opened; `show()` takes the data back.
+        let result = unsafe { bindings::single_open(file, Some(table.show), data) };
+        if result != 0 {
+            // SAFETY: It was got above.
+            unsafe { bindings::module_put(table.owner) };
+        }
+        result
+    }
+
+    /// # Safety
+    ///
+    /// `inode` and `file` must be of a file that [`Operations::open`] opened.
+    unsafe extern "C" fn release(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: debugfs may have removed the file by now, but its inode is there while the file
+        // is open, and so is the driver, which `open()` got, with the table.
+        let owner = unsafe { Self::table(file) }.owner;
+        // SAFETY: `open()` made what this frees. It calls nothing of the driver's.
+        let result = unsafe { bindings::single_release(inode, file) };
+        // SAFETY: `open()` got it.
+        unsafe { bindings::module_put(owner) };
+        result
+    }
+
+    /// # Safety
+    ///
+    /// `file` must have been opened by [`Operations::open`]; the rest as C's `write` has it.
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        buffer: *const c_char,
+        length: usize,
+        position: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: debugfs calls this only while the file exists.
+        match unsafe { Self::table(file) }.write {
+            // SAFETY: The caller passes what it takes.
+            Some(write) => unsafe { write(file, buffer, length, position) },
+            None => EINVAL.to_errno() as isize,
+        }
+    }
+}
+
+/// What the files of type `F` do.
+pub(super) struct Functions<F>(PhantomData<F>);
+
+impl<F: File> Functions<F> {
+    pub(super) const TABLE: &'static Table = &Table {
+        owner: <F::Owner as Owner>::MODULE.as_ptr(),
+        show: Self::show,
         write: if F::HAS_WRITE {
             Some(Self::write)
         } else {
             None
         },
-        llseek: Some(bindings::seq_lseek),
-        release: Some(bindings::single_release),
-        ..pin_init::zeroed()
     };
 
-    pub(super) const fn get() -> &'static bindings::file_operations {
-        &Self::TABLE
-    }
-
     /// # Safety
     ///
-    /// `inode` must be that of a file that shows an `F`, and `file` be opened on it.
-    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: debugfs passes a valid inode, and keeps the data there.
-        let data = unsafe { (*inode).i_private };
-        // SAFETY: `file` is being opened; `show()` takes the data back.
-        unsafe { bindings::single_open(file, Some(Self::show), data) }
-    }
-
-    /// # Safety
-    ///
-    /// `seq` must be of a file that `Self::open` opened.
+    /// `seq` must be of a file that [`Operations::open`] opened.
     unsafe extern "C" fn show(seq: *mut bindings::seq_file, _: *mut c_void) -> c_int {
         // SAFETY: `single_open()` put it there; debugfs calls us only while the file exists, which
         // the data outlives.
@@ -73,7 +199,7 @@ impl<F: File> Operations<F> {
 
     /// # Safety
     ///
-    /// `file` must have been opened by `Self::open`.
+    /// `file` must have been opened by [`Operations::open`].
     unsafe extern "C" fn write(
         file: *mut bindings::file,
         buffer: *const c_char,
