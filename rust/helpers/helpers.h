@@ -206,12 +206,24 @@ void strata_helper_retire_stop(void);
 void strata_helper_retire(struct strata_retired *object);
 void strata_helper_retire_flush(void);
 
+/**
+ * struct strata_va_sequence - whether what a reader of a VA space sees was there at one moment
+ * @commit: odd for as long as a commit takes, of however many requests
+ * @store: odd for as long as one of its changes to the tree takes, with interrupts off
+ */
+struct strata_va_sequence {
+	seqcount_spinlock_t commit;
+	seqcount_spinlock_t store;
+};
+
 /* va.c: one moment of a VA space, for readers without its lock */
-void strata_helper_va_init(seqcount_spinlock_t *sequence, struct maple_tree *tree);
-void strata_helper_va_write_begin(seqcount_spinlock_t *sequence);
-void strata_helper_va_write_end(seqcount_spinlock_t *sequence);
-unsigned int strata_helper_va_read_begin(const seqcount_spinlock_t *sequence);
-bool strata_helper_va_read_retry(const seqcount_spinlock_t *sequence, unsigned int start);
+void strata_helper_va_init(struct strata_va_sequence *sequence, struct maple_tree *tree);
+void strata_helper_va_write_begin(struct strata_va_sequence *sequence);
+void strata_helper_va_write_end(struct strata_va_sequence *sequence);
+unsigned long strata_helper_va_store_begin(struct strata_va_sequence *sequence);
+void strata_helper_va_store_end(struct strata_va_sequence *sequence, unsigned long flags);
+unsigned int strata_helper_va_read_begin(const struct strata_va_sequence *sequence);
+bool strata_helper_va_read_retry(const struct strata_va_sequence *sequence, unsigned int start);
 
 /* work.c */
 void strata_helper_init_work(struct work_struct *work, void (*run)(struct work_struct *work));

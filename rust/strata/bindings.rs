@@ -41,6 +41,7 @@ mod generated {
             strata_object,
             strata_retired,
             strata_total, //
+            strata_va_sequence,
         };
         use kernel::bindings::*;
         use kernel::ffi;

@@ -95,6 +95,7 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+mod chain;
 mod cursor;
 mod drain;
 mod dup;
@@ -107,12 +108,21 @@ mod raw;
 mod rcu;
 mod readers;
 mod reservation;
+mod retire;
 mod slot;
+mod state;
+mod stock;
 mod store;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
 mod value;
 
+pub(crate) use self::{
+    chain::Displaced,
+    exchange::Change,
+    retire::Queue,
+    stock::Template, //
+};
 pub use self::{
     cursor::Cursor,
     dup::TryClone,
@@ -171,18 +181,10 @@ pub use self::{
         Value, //
     },
 };
-pub(crate) use self::{
-    exchange::Change,
-    raw::Template,
-    rcu::{
-        Displaced,
-        Queue, //
-    }, //
-};
 
-use self::raw::{
-    State,
-    Tree, //
+use self::{
+    raw::Tree,
+    state::State, //
 };
 use crate::{
     bindings,

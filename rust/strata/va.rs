@@ -10,6 +10,11 @@
 //! it left.
 //!
 //! A commit is one change to every reader, however many mappings it displaces; readers take no lock.
+//! They may be anywhere but in an NMI. Those in an interrupt, or in the callback of a fence or a timer
+//! that is called there, may have interrupted a commit, so that they cannot wait for all of it: of one
+//! that is of several requests they may see some and not yet the others, each of them whole; and of a
+//! split that cuts two mappings one cut. For each interrupts are off as long as three stores into the
+//! tree take at most, however many mappings are displaced.
 //!
 //! It is not a page table, and knows nothing of one: who commits is told what was done, and programs
 //! the hardware.
@@ -155,6 +160,9 @@ type Tree<D, R> = MapleTree<RcuBox<Mapping<D>>, Spin<R>, Rcu>;
 /// The address space of a GPU, whose lock is at rank `R`.
 ///
 /// Addresses are indices of its tree: there are spaces on 64-bit kernels only.
+///
+/// Readers without the lock see a commit as one change. Those in an interrupt see each of its requests
+/// as one.
 ///
 /// # Context
 ///

@@ -10,10 +10,10 @@ use super::{
     mode::Mode,
     raw::{
         self,
-        Entry,
-        State, //
+        Entry, //
     },
     reservation::Nodes,
+    state::State,
     store::{
         Cause,
         StoreError, //
@@ -110,6 +110,10 @@ impl<'t, V: Value, M: Mode<V>> Cursor<'_, 't, V, M> {
     /// Goes to the next value upwards, and shows it; after the last index if there is none.
     ///
     /// C: `mas_find()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[expect(clippy::should_implement_trait)]
     #[inline]
     pub fn next(&mut self) -> Option<(Range, V::Ref<'_>)> {
@@ -136,6 +140,10 @@ impl<'t, V: Value, M: Mode<V>> Cursor<'_, 't, V, M> {
     /// Goes to the next value downwards, and shows it; before the first index if there is none.
     ///
     /// C: `mas_find_rev()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn prev(&mut self) -> Option<(Range, V::Ref<'_>)> {
         let from = match self.place {
@@ -162,6 +170,10 @@ impl<'t, V: Value, M: Mode<V>> Cursor<'_, 't, V, M> {
     ///
     /// For an index that is not of its range it goes before the first or after the last of that. C:
     /// `mas_walk()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn seek(&mut self, index: usize) -> Option<(Range, V::Ref<'_>)> {
         if index < self.within.first() {
@@ -177,16 +189,28 @@ impl<'t, V: Value, M: Mode<V>> Cursor<'_, 't, V, M> {
     }
 
     /// Goes before the first index of its range.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     pub fn to_start(&mut self) {
         self.leave(Place::Before);
     }
 
     /// Goes after the last index of its range.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     pub fn to_end(&mut self) {
         self.leave(Place::After);
     }
 
     /// The value that it stands at.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn current(&self) -> Option<(Range, V::Ref<'_>)> {
         let (range, entry) = self.value()?;
@@ -195,6 +219,10 @@ impl<'t, V: Value, M: Mode<V>> Cursor<'_, 't, V, M> {
     }
 
     /// The same, to change.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn current_mut(&mut self) -> Option<(Range, V::Mut<'_>)> {
         let (range, entry) = self.value()?;
@@ -204,6 +232,10 @@ impl<'t, V: Value, M: Mode<V>> Cursor<'_, 't, V, M> {
     }
 
     /// The gap that it stands at, as much of it as is in its range.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     pub fn gap(&self) -> Option<Range> {
         let Place::At(range, None) = self.place else {
             return None;

@@ -14,13 +14,15 @@ use super::{
     raw::{
         self,
         Entry,
-        State,
         Tree, //
     },
     rcu::{
         RcuBox,
         RcuSpare, //
     },
+    reservation::Nodes,
+    state::State,
+    store::put_in_place,
     value::{
         Number,
         Value, //
@@ -248,23 +250,17 @@ unsafe fn copy<V: TryClone, M: Mode<V>, C: Allocate>(
             }
             tree.reserved().set(tree.reserved().get() + 1);
         }
-        // SAFETY: The tree is ours to write, and the entry a value's of its own, or none's.
-        unsafe { put(tree, range, value.ok()) };
+        let entry = value.map_or(raw::zero(), Entry::as_ptr);
+        let put = Nodes::with(&mut *gfp, tree, range, |state, flags| {
+            let mut at = state.clone();
+            // SAFETY: The tree is ours to write, and the entry a value's of its own, or none's.
+            unsafe { put_in_place::<&mut Gfp<'_, C>>(&mut at, state, flags, range, entry) }
+        });
+        if let Err(error) = put {
+            // SAFETY: The tree is ours to write.
+            unsafe { tree.forsake() };
+            return Err(error.into());
+        }
     }
     Ok(cloned?)
-}
-
-/// Puts an entry in the place of one that has just its range.
-///
-/// # Safety
-///
-/// The caller writes to the tree. `entry` is a value's that no slot has, if it is one.
-unsafe fn put(tree: &Tree, range: Range, entry: Option<Entry>) {
-    let mut state = State::new(tree, range);
-    let entry = entry.map_or(raw::zero(), Entry::as_ptr);
-    // SAFETY: By the caller's promise.
-    if unsafe { state.store_nowait(entry) }.is_err() {
-        // A kernel whose trees take memory for that: the old value would have two owners.
-        panic!("an entry that exactly fits took nodes");
-    }
 }

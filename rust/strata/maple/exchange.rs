@@ -6,6 +6,10 @@
 //! What values are made of may be used up by then: a store that fails has used nothing.
 
 use super::{
+    chain::{
+        Chain,
+        Displaced, //
+    },
     locked::{
         Iter,
         Locked, //
@@ -15,11 +19,7 @@ use super::{
         Spin, //
     },
     raw,
-    rcu::{
-        Chain,
-        Displaced,
-        RcuBox, //
-    },
+    rcu::RcuBox,
     reservation::{
         Nodes,
         Reservation, //
@@ -52,8 +52,12 @@ pub(crate) trait Change<T> {
     /// The value for the part that is left of an old one, the lower part first.
     fn rest(&mut self, old: &T, part: Range) -> RcuBox<T>;
 
-    /// All values are made, and readers are about to see them: one after the other.
+    /// All values are made, and readers are about to see them: one after the other, by three stores
+    /// at most.
     fn begin(&mut self);
+
+    /// Readers may see all of them.
+    fn end(&mut self);
 }
 
 impl<T: Send + 'static, R: Rank> MapleTree<RcuBox<T>, Spin<R>, Rcu> {
@@ -97,53 +101,62 @@ impl<T: Send + 'static, R: Rank> MapleTree<RcuBox<T>, Spin<R>, Rcu> {
 impl<'t, T: Send + 'static> Locked<'_, 't, RcuBox<T>, Rcu> {
     /// Puts what `change` says at `range`, whatever is there, and returns what that displaces.
     ///
+    /// Allocates nothing. `nodes` are those of one store.
+    ///
     /// # Context
     ///
     /// That of the lock.
     ///
     /// # Errors
     ///
-    /// [`AllocError`] if less is reserved than the tree of now needs. Nothing was made or displaced.
+    /// [`AllocError`] if less is reserved than a tree of the height of now may need, whether or not this
+    /// store does. Nothing was made or displaced, and what is reserved stays, but on a kernel whose
+    /// trees need more than Strata knows.
     pub(crate) fn exchange(
         &mut self,
         nodes: &mut Reservation,
         range: Range,
         change: &mut impl Change<T>,
     ) -> Result<Displaced<'t, T>, AllocError> {
-        let adds = change.adds();
-        if !adds && self.entries(range).next().is_none() {
-            return Ok(Displaced::none());
-        }
-        nodes.with(self.tree, range, |state, flags| {
+        // What is too little is left alone: it may do for a smaller tree.
+        let enough = nodes.covers(self.height()) && !nodes.is_empty();
+        let exchanged = (&mut *nodes).with(self.tree, range, |state, flags| {
+            let mut met = self.meet(state, range);
+            let mut next = met.next();
+            let adds = change.adds();
+            if !adds && next.is_none() {
+                return Ok(Displaced::none());
+            }
+            if !enough {
+                return Err(AllocError);
+            }
             // What is counted depends on an entry's two lowest bits alone, and on whether there is
             // one: this has those of all boxes.
             let like = match adds {
                 true => NonNull::<u64>::dangling().as_ptr().cast(),
                 false => ptr::null_mut(),
             };
+            state.settle(range);
             // SAFETY: The tree is ours to write.
             unsafe { state.prepare(like, flags) }?;
 
-            let mut old = self
-                .entries(range)
-                // SAFETY: It is of a value of ours, that stays until it is displaced.
-                .map(|(_, entry)| unsafe { RcuBox::borrow(entry) });
+            // SAFETY: It is of a value of ours, that stays until it is displaced.
+            let lowest = next.map(|(_, entry)| unsafe { RcuBox::borrow(entry) });
             let entry = match adds {
-                true => change.added(old.next()).into_entry().as_ptr(),
+                true => change.added(lowest).into_entry().as_ptr(),
                 false => ptr::null_mut(),
             };
             let mut chain = Chain::new();
             let mut len = 0;
-            let mut left = None;
-            let mut right = None;
-            for (whole, entry) in self.entries(range) {
+            let mut rests = [None, None];
+            while let Some((whole, entry)) = next {
                 // SAFETY: As above.
                 let old = unsafe { RcuBox::borrow(entry) };
                 if let Some(part) = whole.before(&range) {
-                    left = Some((part, change.rest(old, part)));
+                    rests[0] = Some((part, change.rest(old, part).into_entry()));
                 }
                 if let Some(part) = whole.after(&range) {
-                    right = Some((part, change.rest(old, part)));
+                    rests[1] = Some((part, change.rest(old, part).into_entry()));
                 }
                 // SAFETY: What follows puts other entries in all places that it has.
                 unsafe { chain.push(whole, entry) };
@@ -151,16 +164,22 @@ impl<'t, T: Send + 'static> Locked<'_, 't, RcuBox<T>, Rcu> {
                 if whole.last() >= range.last() {
                     break;
                 }
+                next = met.next();
             }
 
             change.begin();
             // SAFETY: It was prepared for an entry like this one, and nothing was stored since.
             unsafe { <&mut Reservation>::store(state, entry) };
-            for (part, value) in [left, right].into_iter().flatten() {
-                self.put_rest(part, value);
-            }
+            // SAFETY: The entries are of values that no slot has, and what stands at their places are
+            // the old ones, which are displaced.
+            unsafe { self.put_rests::<&mut Reservation>(state, flags, rests) };
+            change.end();
             // SAFETY: All of it was displaced.
             Ok(unsafe { Displaced::new(chain, len) })
-        })
+        });
+        if exchanged.is_ok() || nodes.is_empty() {
+            nodes.spend();
+        }
+        exchanged
     }
 }

@@ -10,8 +10,8 @@ use super::{
         FindsGaps,
         Mode, //
     },
-    raw::State,
     reservation::Nodes,
+    state::State,
     store::{
         put_new,
         Cause,
@@ -96,11 +96,13 @@ impl Room {
     }
 
     /// How many indices.
+    #[inline(always)]
     pub const fn size(&self) -> usize {
         self.size.get()
     }
 
     /// What the first one is a multiple of.
+    #[inline(always)]
     pub const fn align(&self) -> usize {
         self.align.as_usize()
     }
@@ -115,19 +117,16 @@ impl Room {
     /// # Safety
     ///
     /// That of [`State::empty_area`].
+    #[inline(always)]
     unsafe fn lowest(&self, state: &mut State, mut within: Range) -> Option<Range> {
         loop {
             // SAFETY: By the caller's promise.
-            unsafe { state.empty_area(within, self.size()) }.ok()?;
-            let found = state.range();
-            if self.align() == 1 {
+            let found = unsafe { state.empty_area(within, self.size()) }?;
+            if self.may_begin_at(found.first()) {
                 return Some(found);
             }
             // Where it may begin at the earliest, whether or not that is in this gap.
             let first = lowest_fit(found.first(), within.last(), self.size(), self.align())?;
-            if first == found.first() {
-                return Some(found);
-            }
             within = Range::new(first, within.last()).ok()?;
         }
     }
@@ -137,20 +136,23 @@ impl Room {
     /// # Safety
     ///
     /// That of [`State::empty_area`].
+    #[inline(always)]
     unsafe fn highest(&self, state: &mut State, mut within: Range) -> Option<Range> {
         loop {
             // SAFETY: By the caller's promise.
-            unsafe { state.empty_area_rev(within, self.size()) }.ok()?;
-            let found = state.range();
-            if self.align() == 1 {
+            let found = unsafe { state.empty_area_rev(within, self.size()) }?;
+            if self.may_begin_at(found.first()) {
                 return Some(found);
             }
             let first = highest_fit(within.first(), found.last(), self.size(), self.align())?;
-            if first == found.first() {
-                return Some(found);
-            }
             within = Range::new(within.first(), self.at(first)?.last()).ok()?;
         }
+    }
+
+    /// Whether an index is such a multiple.
+    #[inline(always)]
+    fn may_begin_at(&self, index: usize) -> bool {
+        index & (self.align() - 1) == 0
     }
 }
 

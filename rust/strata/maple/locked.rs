@@ -7,9 +7,9 @@ use super::{
     raw::{
         self,
         Entry,
-        State,
         Tree, //
     },
+    state::State,
     value::Value,
     Range, //
 };
@@ -47,6 +47,10 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     }
 
     /// Whether it holds nothing, no reserved slot either.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     pub fn is_empty(&self) -> bool {
         let mut state = State::new(self.tree, Range::at(0));
         // SAFETY: The tree is ours to read.
@@ -56,6 +60,10 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     /// How many levels of nodes it has: what the size of a store's reservation depends on.
     ///
     /// C: `mt_height()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     pub fn height(&self) -> u32 {
         self.tree.height()
     }
@@ -64,18 +72,30 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     ///
     /// For tests: it looks at all of them, and does nothing without `CONFIG_DEBUG_MAPLE_TREE`. C:
     /// `mt_validate()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     pub fn validate(&self) {
         // SAFETY: The tree is ours to read, and nobody else writes to it.
         unsafe { self.tree.validate() };
     }
 
     /// The value at `index`. C: `mas_walk()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn load(&self, index: usize) -> Option<V::Ref<'_>> {
         self.entry(index).map(|(_, value)| value)
     }
 
     /// The same, to change. C: `mas_walk()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn load_mut(&mut self, index: usize) -> Option<V::Mut<'_>> {
         let mut state = State::new(self.tree, Range::at(index));
@@ -86,6 +106,10 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     }
 
     /// The value at `index`, and all that it stands at. C: `mas_walk()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn entry(&self, index: usize) -> Option<(Range, V::Ref<'_>)> {
         let mut state = State::new(self.tree, Range::at(index));
@@ -96,12 +120,20 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     }
 
     /// The first value after `index`. C: `mas_find()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     pub fn next(&self, index: usize) -> Option<(Range, V::Ref<'_>)> {
         let after = Range::new(index.checked_add(1)?, usize::MAX).ok()?;
         self.iter(after).find(|(range, _)| range.first() > index)
     }
 
     /// The last value before `index`. C: `mas_find_rev()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     pub fn prev(&self, index: usize) -> Option<(Range, V::Ref<'_>)> {
         let before = Range::new(0, index.checked_sub(1)?).ok()?;
         self.iter_rev(before)
@@ -109,6 +141,10 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     }
 
     /// The values that `range` meets, upwards, each with all that it stands at. C: `mas_find()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn iter(&self, range: Range) -> Iter<'_, V> {
         // SAFETY: The tree is ours to read, and stays as it is while we are borrowed.
@@ -116,6 +152,10 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     }
 
     /// The same downwards. C: `mas_find_rev()`.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn iter_rev(&self, range: Range) -> IterRev<'_, V> {
         IterRev {
@@ -129,6 +169,10 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     ///
     /// The first and the last may reach beyond `range`, values with all that they stand at and gaps
     /// cut off at its ends. Reserved slots are gaps of their own.
+    ///
+    /// # Context
+    ///
+    /// That of the lock.
     #[inline]
     pub fn slots(&self, range: Range) -> Slots<'_, V> {
         Slots {
@@ -139,6 +183,22 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
         }
     }
 
+    /// Goes to the first index of `range`, and says what it meets from there on: a store to it need not
+    /// walk again.
+    #[inline(always)]
+    pub(super) fn meet(&self, state: &mut State, range: Range) -> Met<'_> {
+        // SAFETY: The tree is ours to read.
+        let found = unsafe { state.walk() };
+        Met {
+            first: found.map(|entry| (state.range(), entry)),
+            others: Entries {
+                state: state.here(),
+                max: range.last(),
+                _tree: PhantomData,
+            },
+        }
+    }
+
     /// The entries that `range` meets, reserved slots included.
     pub(super) fn entries(&self, range: Range) -> Entries<'_> {
         // SAFETY: The tree is ours to read, and stays as it is while we are borrowed.
@@ -146,7 +206,32 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     }
 }
 
+/// What a range meets, upwards, reserved slots included: see [`Locked::meet`].
+#[derive(Clone)]
+pub(super) struct Met<'a> {
+    first: Option<(Range, Entry)>,
+    others: Entries<'a>,
+}
+
+impl Met<'_> {
+    /// The lowest, if it was not passed yet and reaches down to the range's first index.
+    #[inline(always)]
+    pub(super) fn first(&self) -> Option<(Range, Entry)> {
+        self.first
+    }
+}
+
+impl Iterator for Met<'_> {
+    type Item = (Range, Entry);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(Range, Entry)> {
+        self.first.take().or_else(|| self.others.next())
+    }
+}
+
 /// Entries upwards, reserved slots included.
+#[derive(Clone)]
 pub(super) struct Entries<'a> {
     state: State,
     max: usize,

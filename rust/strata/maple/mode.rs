@@ -3,16 +3,16 @@
 //! What kind of tree it is: who may use it when, and what its nodes keep.
 
 use super::{
+    chain::Chain,
     raw::{
         self,
         Entry, //
     },
     rcu::{
-        self,
-        Chain,
         RcuBox,
         Retired, //
     },
+    retire,
     value::Value,
     Range, //
 };
@@ -250,7 +250,7 @@ impl<T: Send + 'static> Mode<RcuBox<T>> for Rcu {
     }
 
     fn settle() {
-        rcu::flush();
+        retire::flush();
     }
 
     #[inline(always)]

@@ -4,6 +4,10 @@
 
 use super::{
     raw::Entry,
+    retire::{
+        retire,
+        Retirement, //
+    },
     value::{
         Divide,
         Split,
@@ -12,7 +16,6 @@ use super::{
     Range, //
 };
 use crate::{
-    bindings,
     cx::{
         Before,
         Cx,
@@ -24,13 +27,11 @@ use crate::{
         Gfp,
         NoMemory, //
     },
-    lockdep,
     sync, //
 };
 use core::{
     marker::PhantomData,
     mem::{
-        self,
         ManuallyDrop,
         MaybeUninit, //
     },
@@ -42,18 +43,17 @@ use core::{
 };
 use kernel::{
     alloc::AllocError,
-    error::to_result,
     prelude::*,
     types::Opaque, //
 };
 
 /// What stands before a value while it is on its way out of a tree.
 #[repr(C)]
-union Way {
+pub(super) union Way {
     /// From the store that displaced it until that is done.
-    chain: Link,
+    pub(super) chain: Link,
     /// From there until the grace period is over.
-    retired: ManuallyDrop<Opaque<bindings::strata_retired>>,
+    retired: ManuallyDrop<Opaque<Retirement>>,
 }
 
 // SAFETY: It is plain memory to whoever has the box: what it points to is only used by a store that
@@ -63,16 +63,16 @@ unsafe impl Send for Way {}
 unsafe impl Sync for Way {}
 
 #[derive(Clone, Copy)]
-struct Link {
-    next: Option<NonNull<()>>,
-    range: Range,
+pub(super) struct Link {
+    pub(super) next: Option<NonNull<()>>,
+    pub(super) range: Range,
 }
 
 /// Readers see `value` alone; `way` is its owner's, and has nothing in it while it is in a tree.
 #[repr(C)]
 pub(super) struct Inner<T> {
-    way: MaybeUninit<Way>,
-    value: T,
+    pub(super) way: MaybeUninit<Way>,
+    pub(super) value: T,
 }
 
 /// A box for trees in [`Rcu`](super::Rcu) mode: with room for what freeing it later needs.
@@ -99,14 +99,10 @@ impl<T> RcuBox<T> {
 }
 
 impl<T: Send + 'static> RcuBox<T> {
-    /// As if it had been in a tree that lives for `'t`: for what is to be destroyed by the worker.
-    ///
-    /// # Safety
-    ///
-    /// There must be a tree in RCU mode that lives for `'t`, and waits for it then.
-    pub(crate) unsafe fn retire<'t>(self) -> Retired<'t, T> {
+    /// Drops it as if it had been in a tree: the worker destroys it, wherever this is called.
+    pub(crate) fn retire(self) {
         // SAFETY: It is in no tree, and ours.
-        unsafe { Retired::from_entry(self.into_entry()) }
+        drop(unsafe { Retired::<T>::from_entry(self.into_entry()) });
     }
 }
 
@@ -258,12 +254,11 @@ impl<T> Drop for Retired<'_, T> {
     fn drop(&mut self) {
         // SAFETY: The way out is ours, by the invariants.
         let way = unsafe { &raw mut (*self.inner.as_ptr()).way };
-        let retired = way.cast::<bindings::strata_retired>();
+        let retired = way.cast::<Retirement>();
         // SAFETY: As above.
         unsafe { (*retired).destroy = Some(destroy::<T>) };
-        // SAFETY: No reader that comes later can find it: it is in no tree. The code of `destroy`
-        // stays until the tree is gone, which waits for it.
-        unsafe { bindings::retire(retired) };
+        // SAFETY: It is ours, and in no tree, so that no reader that comes later can find it.
+        unsafe { retire(retired) };
     }
 }
 
@@ -272,184 +267,9 @@ impl<T> Drop for Retired<'_, T> {
 /// # Safety
 ///
 /// `retired` must be that of a `Inner<T>` which was retired.
-unsafe extern "C" fn destroy<T: 'static>(retired: *mut bindings::strata_retired) {
+unsafe extern "C" fn destroy<T: 'static>(retired: *mut Retirement) {
     if let Some(entry) = NonNull::new(retired.cast()) {
         // SAFETY: The way out is the first field of what was retired, and nobody else has it.
         drop(unsafe { KBox::<Inner<T>>::from_entry(entry) });
-    }
-}
-
-/// Entries that a store displaces, in the order of their ranges, until it is done.
-#[doc(hidden)]
-pub struct Chain<T> {
-    first: Option<NonNull<Inner<T>>>,
-    last: Option<NonNull<Inner<T>>>,
-}
-
-impl<T: 'static> Chain<T> {
-    pub(super) fn new() -> Self {
-        Self {
-            first: None,
-            last: None,
-        }
-    }
-
-    /// Appends one that was at `range`.
-    ///
-    /// # Safety
-    ///
-    /// `entry` must be of a `RcuBox<T>` and be displaced by a store of the caller.
-    pub(super) unsafe fn push(&mut self, range: Range, entry: Entry) {
-        let inner = entry.cast::<Inner<T>>();
-        // SAFETY: Alive by the caller's promise; the way out is the writer's.
-        let way = unsafe { &mut (*inner.as_ptr()).way };
-        way.write(Way {
-            chain: Link { next: None, range },
-        });
-        match self.last.replace(inner) {
-            None => self.first = Some(inner),
-            // SAFETY: It was pushed before, so that its way out is a link.
-            Some(last) => unsafe {
-                (*last.as_ptr()).way.assume_init_mut().chain.next = Some(inner.cast());
-            },
-        }
-    }
-
-    /// Hands them out.
-    ///
-    /// # Safety
-    ///
-    /// The store must be done.
-    pub(super) unsafe fn hand_out<'t>(self, out: &mut impl FnMut(Range, Retired<'t, T>)) {
-        let mut next = self.first;
-        while let Some(inner) = next {
-            // SAFETY: It was pushed, and nobody has it but the chain.
-            let link = unsafe { (*inner.as_ptr()).way.assume_init_ref().chain };
-            next = link.next.map(NonNull::cast);
-            // SAFETY: The store took it out of the tree, by the caller's promise.
-            out(link.range, unsafe { Retired::from_entry(inner.cast()) });
-        }
-    }
-}
-
-/// Values that left a tree together, in the order of their ranges.
-///
-/// Each is dropped as a [`Retired`] is.
-///
-/// # Invariants
-///
-/// Each value of `chain` could be a [`Retired`].
-pub(crate) struct Displaced<'t, T: 'static> {
-    chain: Chain<T>,
-    len: usize,
-    _tree: PhantomData<&'t RcuBox<T>>,
-}
-
-// SAFETY: It owns its values, and readers of other CPUs may still look at them.
-unsafe impl<T: Send + Sync> Send for Displaced<'_, T> {}
-// SAFETY: It gives shared references to its values only.
-unsafe impl<T: Send + Sync> Sync for Displaced<'_, T> {}
-
-impl<T: 'static> Displaced<'_, T> {
-    /// Nothing.
-    pub(crate) fn none() -> Self {
-        // INVARIANT: There is none.
-        Self {
-            chain: Chain::new(),
-            len: 0,
-            _tree: PhantomData,
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The `len` values that were pushed must be in no tree any more.
-    pub(super) unsafe fn new(chain: Chain<T>, len: usize) -> Self {
-        // INVARIANT: By the caller's promise.
-        Self {
-            chain,
-            len,
-            _tree: PhantomData,
-        }
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Appends what was displaced later.
-    pub(crate) fn append(&mut self, mut later: Self) {
-        self.len += later.len;
-        let Some(first) = later.chain.first.take() else {
-            return;
-        };
-        match self.chain.last {
-            None => self.chain.first = Some(first),
-            // SAFETY: It was pushed, so that its way out is a link.
-            Some(last) => unsafe {
-                (*last.as_ptr()).way.assume_init_mut().chain.next = Some(first.cast());
-            },
-        }
-        // INVARIANT: `later` has nothing any more.
-        self.chain.last = later.chain.last.take();
-    }
-
-    /// The values.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        let mut next = self.chain.first;
-        core::iter::from_fn(move || {
-            let inner = next?.as_ptr();
-            // SAFETY: It was pushed, so that its way out is a link, which is only read while we are
-            // borrowed.
-            next = unsafe { (*inner).way.assume_init_ref().chain }
-                .next
-                .map(NonNull::cast);
-            // SAFETY: It is alive, and nobody changes it, by the invariants.
-            Some(unsafe { &(*inner).value })
-        })
-    }
-}
-
-impl<T> Drop for Displaced<'_, T> {
-    fn drop(&mut self) {
-        let chain = mem::replace(&mut self.chain, Chain::new());
-        // SAFETY: By the invariants.
-        unsafe { chain.hand_out(&mut |_, retired| drop(retired)) };
-    }
-}
-
-/// Waits until all that was retired before is destroyed.
-///
-/// # Context
-///
-/// May sleep.
-pub(super) fn flush() {
-    // There may be nothing to wait for. If there is, destructors run meanwhile, which may allocate.
-    lockdep::might_alloc_kernel();
-    // SAFETY: It waits, and returns at once where that would be for itself.
-    unsafe { bindings::retire_flush() };
-}
-
-/// What retired values wait in, while it lives.
-pub(crate) struct Queue(());
-
-impl Queue {
-    /// Makes it.
-    ///
-    /// # Safety
-    ///
-    /// There must be no other.
-    pub(crate) unsafe fn start() -> Result<Self> {
-        // SAFETY: The module is being loaded, and there is no other.
-        to_result(unsafe { bindings::retire_start() })?;
-        Ok(Self(()))
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        // SAFETY: Users of the crate, whose trees waited for all, are unloaded before it.
-        unsafe { bindings::retire_stop() };
     }
 }

@@ -10,9 +10,9 @@ use super::{
     raw::{
         self,
         Entry,
-        State,
         Tree, //
     },
+    state::State,
     value::Value,
     MapleTree,
     Range, //

@@ -5,10 +5,10 @@
 use super::{
     raw::{
         Flags,
-        State,
-        Stock,
         Tree, //
     },
+    state::State,
+    stock::Stock,
     Range, //
 };
 use crate::{
@@ -20,7 +20,8 @@ use crate::{
     lockdep,
     plan::maple::{
         reserved_height,
-        Shape, //
+        Shape,
+        HEIGHT_MAX, //
     }, //
 };
 use core::ffi::c_void;
@@ -149,6 +150,8 @@ impl<C: Allocate> Nodes for &mut Gfp<'_, C> {
 #[must_use = "the nodes are given back when it is dropped"]
 pub struct Reservation {
     stock: Stock,
+    /// Up to this height of a tree it has enough for one store more.
+    height: u8,
 }
 
 impl Reservation {
@@ -168,13 +171,51 @@ impl Reservation {
     pub fn new<C: Allocate>(gfp: &mut Gfp<'_, C>, entries: usize, stores: usize) -> Result<Self> {
         // Trees that find gaps are the higher ones.
         let height = reserved_height(entries, Shape::Gaps, stores).ok_or(EINVAL)?;
+        Ok(Self::for_height(gfp, height)?)
+    }
+
+    /// The nodes that one store into a tree of up to `height` levels needs in the worst case.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`].
+    pub(crate) fn for_height<C: Allocate>(
+        gfp: &mut Gfp<'_, C>,
+        height: u8,
+    ) -> Result<Self, AllocError> {
+        let height = height.clamp(1, HEIGHT_MAX);
         gfp.with(|_| {
             if C::RECLAIMS {
                 lockdep::might_alloc_kernel();
             }
             let stock = Stock::reserve(height, C::RAW)?;
-            Ok(Self { stock })
+            Ok(Self { stock, height })
         })
+    }
+
+    /// One that says it has enough and has nothing: as any is in a kernel whose trees take more than
+    /// Strata knows.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn hollow() -> Self {
+        Self {
+            stock: Stock::NONE,
+            height: HEIGHT_MAX,
+        }
+    }
+
+    /// Whether it has enough for a store into a tree of `height` levels.
+    pub(crate) fn covers(&self, height: u32) -> bool {
+        height <= self.height.into()
+    }
+
+    /// Says that it was stored with, and may not have enough for another store.
+    pub(super) fn spend(&mut self) {
+        self.height = 0;
+    }
+
+    /// Whether no node is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.stock.is_none()
     }
 }
 

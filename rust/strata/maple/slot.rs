@@ -7,10 +7,10 @@ use super::{
     mode::Mode,
     raw::{
         self,
-        Entry,
-        State, //
+        Entry, //
     },
     reservation::Nodes,
+    state::State,
     store::Cause,
     value::Value,
     Range, //

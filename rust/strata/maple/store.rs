@@ -6,15 +6,18 @@
 //! its own. What leaves the tree is handed out, none is dropped here.
 
 use super::{
-    locked::Locked,
+    locked::{
+        Locked,
+        Met, //
+    },
     mode::Mode,
     raw::{
         self,
         Entry,
-        Flags,
-        State, //
+        Flags, //
     },
     reservation::Nodes,
+    state::State,
     value::{
         Spares,
         Split,
@@ -253,15 +256,10 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
     where
         V: Split,
     {
-        if spares.left.is_none() || spares.right.is_none() {
-            let rests = self.rests(range);
-            if rests.left && spares.left.is_none() || rests.right && spares.right.is_none() {
-                return Err(StoreError {
-                    value,
-                    cause: Cause::NoSpare,
-                });
-            }
-        }
+        let has = Rests {
+            left: spares.left.is_some(),
+            right: spares.right.is_some(),
+        };
         let split = |value: V::Ref<'_>, whole: Range, part: Range| {
             let spare = if part.first() == whole.first() {
                 &mut spares.left
@@ -273,39 +271,45 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
                 None => unreachable!("there is one for each rest: that was looked at"),
             }
         };
-        self.store_with(nodes, range, value, split, out)
+        self.store_with(nodes, range, value, has, split, out)
     }
 
-    /// As [`store`](Self::store), with the values of the rests from `split`.
+    /// As [`store`](Self::store), with the values of the rests from `split`, which has what those of
+    /// `has` need.
     ///
     /// `split` is called once for each rest, the left one first, when nothing can fail any more: it
     /// gets the old value, all that this stands at, and the part that is left of it.
-    pub(crate) fn store_with<N: Nodes>(
+    #[inline]
+    fn store_with<N: Nodes>(
         &mut self,
         nodes: N,
         range: Range,
         value: Option<V>,
+        has: Rests,
         mut split: impl FnMut(V::Ref<'_>, Range, Range) -> V,
         mut out: impl FnMut(Range, M::Out<'t>),
     ) -> Result<(), StoreError<Option<V>>> {
-        if let Err(cause) = self.may_store(range, value.is_none()) {
-            return cause.map_or(Ok(()), |cause| Err(StoreError { value, cause }));
-        }
         let entry = entry_of(value);
-        let mut left = None;
-        let mut right = None;
         let stored = nodes.with(self.tree, range, |state, flags| {
+            let met = self.meet(state, range);
+            if entry.is_null() && met.clone().next().is_none() {
+                return Ok(());
+            }
+            self.may_store(range, &met, has)?;
+            state.settle(range);
             // SAFETY: The tree is ours to write.
             unsafe { state.prepare(entry, flags) }?;
+
             let mut displaced = M::displaced();
-            for (whole, entry) in self.entries(range) {
+            let mut rests = [None, None];
+            for (whole, entry) in met {
                 // SAFETY: It is of a value of ours, that stays until it is displaced.
-                let mut rest = |part| split(unsafe { V::borrow(entry) }, whole, part);
+                let mut rest = |part| split(unsafe { V::borrow(entry) }, whole, part).into_entry();
                 if let Some(part) = whole.before(&range) {
-                    left = Some((part, rest(part)));
+                    rests[0] = Some((part, rest(part)));
                 }
                 if let Some(part) = whole.after(&range) {
-                    right = Some((part, rest(part)));
+                    rests[1] = Some((part, rest(part)));
                 }
                 // SAFETY: What follows puts other entries in all places that it has.
                 unsafe { M::displace(&mut displaced, whole, entry, &mut out) };
@@ -315,25 +319,18 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
             }
             // SAFETY: It was prepared, and nothing was stored since.
             unsafe { N::store(state, entry) };
-            Ok::<_, AllocError>(displaced)
+            // SAFETY: The entries are of values that no slot has, and what stands at their places are
+            // the old ones, which are displaced.
+            unsafe { self.put_rests::<N>(state, flags, rests) };
+            // SAFETY: It is.
+            unsafe { M::stored(displaced, &mut out) };
+            Ok(())
         });
-        let displaced = match stored {
-            Ok(displaced) => displaced,
-            Err(error) => {
-                // SAFETY: It was not stored.
-                let value = NonNull::new(entry).map(|entry| unsafe { V::from_entry(entry) });
-                return Err(StoreError {
-                    value,
-                    cause: error.into(),
-                });
-            }
-        };
-        for (part, value) in [left, right].into_iter().flatten() {
-            self.put_rest(part, value);
-        }
-        // SAFETY: It is.
-        unsafe { M::stored(displaced, &mut out) };
-        Ok(())
+        stored.map_err(|cause| {
+            // SAFETY: It was not stored.
+            let value = NonNull::new(entry).map(|entry| unsafe { V::from_entry(entry) });
+            StoreError { value, cause }
+        })
     }
 
     /// Takes out all values that `range` meets, as [`store`](Self::store) of nothing.
@@ -359,47 +356,93 @@ impl<'t, V: Value, M: Mode<V>> Locked<'_, 't, V, M> {
             .map_err(|error| error.cause)
     }
 
-    /// Whether there is something to do, and nothing against it. `Err(None)` if it is done already.
-    fn may_store(&self, range: Range, nothing: bool) -> Result<(), Option<Cause>> {
-        if nothing && self.entries(range).next().is_none() {
-            return Err(None);
+    /// Whether there is anything against a store at `range`, which leaves no rest but those of `has`.
+    #[inline(always)]
+    fn may_store(&self, range: Range, met: &Met<'_>, has: Rests) -> Result<(), Cause> {
+        if self.tree.reserved().get() != 0 && met.clone().any(|(_, entry)| raw::is_zero(entry)) {
+            return Err(Cause::Reserved);
         }
-        if self.tree.reserved().get() != 0
-            && self.entries(range).any(|(_, entry)| raw::is_zero(entry))
-        {
-            return Err(Some(Cause::Reserved));
+        let left = |(whole, _): (Range, Entry)| whole.first() < range.first();
+        if !has.left && met.first().is_some_and(left) {
+            return Err(Cause::NoSpare);
+        }
+        if !has.right && self.reaches_beyond(range) {
+            return Err(Cause::NoSpare);
         }
         Ok(())
     }
 
-    /// Which rests a store at `range` leaves.
-    pub(crate) fn rests(&self, range: Range) -> Rests {
-        let at = |index| {
-            let mut state = State::new(self.tree, Range::at(index));
-            // SAFETY: The tree is ours to read.
-            unsafe { state.walk() }.map(|_| state.range())
-        };
-        Rests {
-            left: at(range.first()).is_some_and(|whole| whole.first() < range.first()),
-            right: at(range.last()).is_some_and(|whole| whole.last() > range.last()),
-        }
+    /// Whether what is at the last index of `range` reaches beyond that.
+    fn reaches_beyond(&self, range: Range) -> bool {
+        let mut state = State::new(self.tree, Range::at(range.last()));
+        // SAFETY: The tree is ours to read.
+        unsafe { state.walk() }.is_some() && state.range().last() > range.last()
     }
 
-    /// Puts a value of its own at what a store left of another's place.
-    pub(super) fn put_rest(&mut self, part: Range, value: V) {
-        let entry = value.into_entry().as_ptr();
-        let mut state = State::new(self.tree, part);
-        // SAFETY: The tree is ours to write, and the old entry stands at just this part.
-        if unsafe { state.store_nowait(entry) }.is_err() {
-            // A kernel whose trees take memory for that: the old value would have two places.
-            panic!("an entry that exactly fits took nodes");
+    /// Puts entries of their own at what a store left of the places of others, the lower one first.
+    ///
+    /// `state` is that of the store, and has the nodes that are left of it.
+    ///
+    /// # Safety
+    ///
+    /// The entries must be of values that no slot has, and at each part stand one that the tree owns no
+    /// more.
+    #[inline(always)]
+    pub(super) unsafe fn put_rests<N: Nodes>(
+        &mut self,
+        state: &mut State,
+        flags: Flags,
+        rests: [Option<(Range, Entry)>; 2],
+    ) {
+        let mut at = State::new(self.tree, Range::at(0));
+        for (part, entry) in rests.into_iter().flatten() {
+            // It goes on from the lower part to the upper one.
+            at.settle(part);
+            // SAFETY: The tree is ours to write.
+            if unsafe { put_in_place::<N>(&mut at, state, flags, part, entry.as_ptr()) }.is_err() {
+                // SAFETY: As above.
+                unsafe { self.tree.forsake() };
+                return;
+            }
         }
     }
 }
 
+/// Puts `entry` in the place of one that has just `range`: that takes no node, which a store that
+/// cannot fail any more rests on.
+///
+/// On a kernel where it does, the node is one of now, or as last resort one of those that `nodes`
+/// has. `at` stands where the entry goes.
+///
+/// # Errors
+///
+/// [`AllocError`], on such a kernel alone, if there is no node at all. The old entry stands where it
+/// was.
+///
+/// # Safety
+///
+/// The caller writes to the tree of both states. `entry` must be a value's that no slot has, or the one
+/// that reserves.
+#[inline(always)]
+pub(super) unsafe fn put_in_place<N: Nodes>(
+    at: &mut State,
+    nodes: &mut State,
+    flags: Flags,
+    range: Range,
+    entry: *mut c_void,
+) -> Result<(), AllocError> {
+    // SAFETY: By the caller's promise; the state has no nodes.
+    if unsafe { at.store_nowait(entry) }.is_ok() {
+        return Ok(());
+    }
+    nodes.seek(range);
+    // SAFETY: By the caller's promise.
+    unsafe { N::put(nodes, entry, flags) }
+}
+
 /// Which rests a store leaves of the values that it covers in part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rests {
-    pub(crate) left: bool,
-    pub(crate) right: bool,
+#[derive(Clone, Copy)]
+struct Rests {
+    left: bool,
+    right: bool,
 }

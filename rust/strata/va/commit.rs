@@ -4,7 +4,10 @@
 
 use super::{
     done::Done,
-    list::Body,
+    list::{
+        covers,
+        Body, //
+    },
     mapping::{
         Driver,
         Mapping, //
@@ -13,6 +16,7 @@ use super::{
     range_of,
     raw::{
         Sequence,
+        Storing,
         Writing, //
     },
     span_of,
@@ -41,6 +45,7 @@ use crate::{
         Step, //
     }, //
 };
+use core::mem;
 use kernel::{
     alloc::AllocError,
     prelude::*, //
@@ -66,12 +71,16 @@ impl From<Cause> for Error {
 
 /// A request was not committed. The space is as it was.
 ///
-/// Of several requests those before it were. Of a split that finds two mappings to cut the first
-/// cut may have been made, which changes nothing of what is mapped.
+/// Of several requests those before it were. On a kernel whose trees need more memory than Strata
+/// knows, so may the first cut of a split be that finds two mappings to cut; then that is what `done`
+/// ends with, and `prepared` goes on to do the other.
+///
+/// It may be dropped everywhere, as what is in it.
 pub struct CommitError<'t, D: Driver> {
-    /// It, and those after it. What it had reserved may be used up: prepare it again.
+    /// It, and those after it, with all that the driver gave.
     ///
-    /// Dropped, it drops what the driver gave it, which is not for a signalling section.
+    /// If there was less memory than needed it is [short](Prepared::is_short) of that: when it is
+    /// [topped up](Prepared::top_up), where one may allocate, it can be committed again.
     pub prepared: Prepared<D>,
     /// Those before it.
     pub done: Done<'t, D>,
@@ -88,19 +97,20 @@ impl<D: Driver> From<CommitError<'_, D>> for Error {
 impl<D: Driver, R: Rank> Space<D, R> {
     /// Does what was prepared, to what the space is now.
     ///
-    /// Readers see the space as it was or as it is then, however many mappings are displaced.
-    /// Nothing is allocated, and nothing of the driver's is dropped.
+    /// Readers see the space as it was or as it is then, however many mappings are displaced; those in
+    /// interrupts see so each request. Nothing is allocated, and nothing of the driver's is dropped.
     ///
     /// # Context
     ///
     /// Anything before `R`, a signalling section if `R` comes after [`Signalling`]. Takes the
-    /// space's spinlock.
+    /// space's spinlock, and for each request has interrupts off for a few stores.
     ///
     /// # Errors
     ///
     /// [`CommitError`] with what was prepared, if it was for a space with other limits. Or if there
     /// is less memory than needed: not with up to [`MAPPINGS_MAX`] mappings, on kernels whose trees
-    /// are those of 7.2 and 7.3.
+    /// are those of 7.2 and 7.3. It is refused then if the tree has become higher than there is
+    /// memory for, whether or not this request would need it.
     ///
     /// [`MAPPINGS_MAX`]: super::MAPPINGS_MAX
     /// [`Signalling`]: crate::cx::Signalling
@@ -126,14 +136,14 @@ impl<D: Driver, R: Rank> Space<D, R> {
                 .try_each(|body| committer.commit(body, &mut displaced))
         });
         match committed {
-            // SAFETY: `self` has such a tree, and is borrowed.
-            Ok(()) => Ok(unsafe { Done::new(prepared.0, displaced) }),
+            Ok(()) => Ok(Done::new(prepared.0, None, displaced)),
             Err((count, cause)) => {
-                let rest = prepared.0.split_off(count);
+                let mut rest = prepared.0.split_off(count);
+                let refused = rest.first_mut();
+                let partly = refused.map(|body| (body.request, mem::take(&mut body.displaced)));
                 Err(CommitError {
                     prepared: Prepared(rest),
-                    // SAFETY: As above.
-                    done: unsafe { Done::new(prepared.0, displaced) },
+                    done: Done::new(prepared.0, partly, displaced),
                     cause,
                 })
             }
@@ -146,7 +156,7 @@ struct Committer<'a, 'h, 't, D: Driver> {
     tree: &'a mut Locked<'h, 't, RcuBox<Mapping<D>>, Rcu>,
     limits: &'a Limits,
     sequence: &'a Sequence,
-    /// From the first change on readers wait, until the last is made.
+    /// From the first change on readers wait that are in no interrupt, until the last is made.
     writing: Option<Writing<'a>>,
 }
 
@@ -156,25 +166,45 @@ impl<'t, D: Driver> Committer<'_, '_, 't, D> {
         body: &mut Body<D>,
         displaced: &mut Displaced<'t, Mapping<D>>,
     ) -> Result<(), Cause> {
-        let before = displaced.len();
-        let span = body.request.span();
-        if self.limits.check(&span).is_err() {
+        if self.limits.check(&body.request.span()).is_err() {
             return Err(Cause::Outside);
         }
-        match body.request {
-            Request::Map(_) | Request::Unmap(_) => self.exchange(body, span, displaced)?,
-            Request::Split(_) | Request::SplitSparse(_) => {
-                let cuts = self.cuts(&body.request);
-                let pieces: usize = cuts.iter().flatten().map(|cut| cut.pieces).sum();
-                if body.spares.count() < pieces {
-                    return Err(Cause::NoMemory);
-                }
-                for cut in cuts.iter().flatten() {
-                    self.exchange(body, cut.middle, displaced)?;
-                }
+        let committed = match body.request {
+            Request::Map(_) | Request::Unmap(_) => {
+                let span = body.request.span();
+                self.exchange(body, Store::First, span, None, displaced)
+            }
+            Request::Split(_) | Request::SplitSparse(_) => self.split(body, displaced),
+        };
+        if committed.is_err() {
+            // What is taken then is for the tree of now, and what it grows to meanwhile.
+            let height = u8::try_from(self.tree.height()).unwrap_or(u8::MAX - 1);
+            body.height = body.height.max(height.saturating_add(1));
+        }
+        committed
+    }
+
+    /// Makes both cuts, or none.
+    fn split(
+        &mut self,
+        body: &mut Body<D>,
+        displaced: &mut Displaced<'t, Mapping<D>>,
+    ) -> Result<(), Cause> {
+        let cuts = self.cuts(&body.request);
+        let pieces: usize = cuts.iter().flatten().map(|cut| cut.pieces).sum();
+        if body.spares.count() < pieces {
+            return Err(Cause::NoMemory);
+        }
+        if let [Some(_), Some(_)] = cuts {
+            // The first store may make the tree one level higher.
+            if !covers(&body.second, self.tree.height() + 1) {
+                return Err(Cause::NoMemory);
             }
         }
-        body.displaced = displaced.len() - before;
+        let stores = [Store::First, Store::Second];
+        for (cut, store) in cuts.iter().flatten().zip(stores) {
+            self.exchange(body, store, cut.middle, Some(cut.middle), displaced)?;
+        }
         Ok(())
     }
 
@@ -197,33 +227,43 @@ impl<'t, D: Driver> Committer<'_, '_, 't, D> {
         [low, high]
     }
 
-    /// Puts what the request has for `span` there.
+    /// Puts what the request has for `span` there: with `middle`, that part of what is there.
     fn exchange(
         &mut self,
         body: &mut Body<D>,
+        store: Store,
         span: Span,
+        middle: Option<Span>,
         displaced: &mut Displaced<'t, Mapping<D>>,
     ) -> Result<(), Cause> {
-        let Some(nodes) = &mut body.nodes else {
-            return Err(Cause::NoMemory);
+        let nodes = match store {
+            Store::First => &mut body.nodes,
+            Store::Second => &mut body.second,
         };
+        let nodes = nodes.as_mut().ok_or(Cause::NoMemory)?;
         let mut pieces = Pieces {
             added: &mut body.added,
-            middle: match body.request {
-                Request::Map(_) | Request::Unmap(_) => None,
-                Request::Split(_) | Request::SplitSparse(_) => Some(span),
-            },
+            middle,
             spares: &mut body.spares,
             sequence: self.sequence,
             writing: &mut self.writing,
+            storing: None,
         };
         let gone = self
             .tree
             .exchange(nodes, range_of(span), &mut pieces)
             .map_err(|AllocError| Cause::NoMemory)?;
+        body.displaced += gone.len();
         displaced.append(gone);
         Ok(())
     }
+}
+
+/// Which nodes of a request's.
+#[derive(Clone, Copy)]
+enum Store {
+    First,
+    Second,
 }
 
 /// A mapping that is cut.
@@ -242,6 +282,7 @@ struct Pieces<'a, 's, D: Driver> {
     spares: &'a mut Spares<D>,
     sequence: &'s Sequence,
     writing: &'a mut Option<Writing<'s>>,
+    storing: Option<Storing<'s>>,
 }
 
 impl<D: Driver> Change<Mapping<D>> for Pieces<'_, '_, D> {
@@ -268,5 +309,11 @@ impl<D: Driver> Change<Mapping<D>> for Pieces<'_, '_, D> {
         self.writing
             // SAFETY: The tree's lock is held, and let go of when this was dropped.
             .get_or_insert_with(|| unsafe { sequence.write() });
+        // SAFETY: That lives until the commit is done.
+        self.storing = Some(unsafe { sequence.store() });
+    }
+
+    fn end(&mut self) {
+        self.storing = None;
     }
 }

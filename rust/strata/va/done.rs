@@ -88,37 +88,53 @@ impl<D: Driver> Op<'_, D> {
 #[must_use = "page tables are to follow"]
 pub struct Done<'t, D: Driver> {
     list: List<D>,
+    /// The request after those, and how many mappings it displaced before it was refused.
+    partly: Option<(Request<usize>, usize)>,
     displaced: Displaced<'t, Mapping<D>>,
 }
 
 impl<'t, D: Driver> Done<'t, D> {
-    /// # Safety
-    ///
-    /// There must be a tree of a space that lives for `'t`.
-    pub(super) unsafe fn new(list: List<D>, displaced: Displaced<'t, Mapping<D>>) -> Self {
-        Self { list, displaced }
+    pub(super) fn new(
+        list: List<D>,
+        partly: Option<(Request<usize>, usize)>,
+        displaced: Displaced<'t, Mapping<D>>,
+    ) -> Self {
+        Self {
+            list,
+            partly,
+            displaced,
+        }
     }
 
     /// What was done, in the order of the requests: for each of them first what became of the
     /// mappings that it met, upwards, and then what it maps.
+    ///
+    /// # Context
+    ///
+    /// Any. Takes no lock.
     pub fn ops(&self) -> impl Iterator<Item = Op<'_, D>> {
         let mut olds = self.displaced.iter();
-        let mut bodies = self.list.iter();
-        let mut body = None;
-        let mut left = 0;
+        let whole = self.list.iter();
+        let mut requests = whole
+            .map(|body| (body.request, body.displaced, Some(body)))
+            .chain(self.partly.map(|(request, count)| (request, count, None)));
+        let mut now = None;
         iter::from_fn(move || loop {
-            if left == 0 {
-                if let Some(op) = body.take().and_then(added) {
-                    return Some(op);
+            match &mut now {
+                None => now = Some(requests.next()?),
+                Some((_, 0, body)) => {
+                    let op = body.and_then(added);
+                    now = None;
+                    if op.is_some() {
+                        return op;
+                    }
                 }
-                let next = bodies.next()?;
-                body = Some(next);
-                left = next.displaced;
-                continue;
-            }
-            left -= 1;
-            if let Some(op) = op(&body?.request, olds.next()?) {
-                return Some(op);
+                Some((request, left, _)) => {
+                    *left -= 1;
+                    if let Some(op) = op(request, olds.next()?) {
+                        return Some(op);
+                    }
+                }
             }
         })
     }
@@ -149,14 +165,4 @@ fn added<D: Driver>(body: &Body<D>) -> Option<Op<'_, D>> {
         piece: body.request.added()?,
         object: body.object.as_ref(),
     })
-}
-
-impl<D: Driver> Drop for Done<'_, D> {
-    fn drop(&mut self) {
-        while let Some(mut body) = self.list.pop() {
-            drop(body.nodes.take());
-            // SAFETY: A tree waits for it, by what `new()` was promised.
-            drop(unsafe { body.retire() });
-        }
-    }
 }

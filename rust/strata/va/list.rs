@@ -10,6 +10,10 @@ use super::{
     spares::Spares, //
 };
 use crate::{
+    gfp::{
+        Allocate,
+        Gfp, //
+    },
     maple::{
         RcuBox,
         Reservation, //
@@ -17,6 +21,7 @@ use crate::{
     plan::va::Request, //
 };
 use core::iter;
+use kernel::prelude::*;
 
 /// One request, in memory that a worker can free.
 pub(super) struct Body<D: Driver> {
@@ -26,10 +31,62 @@ pub(super) struct Body<D: Driver> {
     /// What it maps, until it is committed.
     pub(super) added: Option<RcuBox<Mapping<D>>>,
     pub(super) spares: Spares<D>,
+    /// The nodes of its store.
     pub(super) nodes: Option<Reservation>,
+    /// Those of its second one: a split may cut two mappings.
+    pub(super) second: Option<Reservation>,
+    /// The height of the trees that they are to be good for.
+    pub(super) height: u8,
     /// How many mappings it displaced.
     pub(super) displaced: usize,
     pub(super) next: Option<RcuBox<Body<D>>>,
+}
+
+impl<D: Driver> Body<D> {
+    /// Takes what is missing.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what [`Driver::spare`] returns. What was taken stays.
+    pub(super) fn top_up<C: Allocate>(&mut self, gfp: &mut Gfp<'_, C>) -> Result {
+        let (pieces, cuts) = needs(&self.request);
+        self.spares.refill(gfp, pieces)?;
+        for (nodes, height) in self.stores(cuts) {
+            if !covers(nodes, height.into()) {
+                *nodes = Some(Reservation::for_height(gfp, height)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something is missing.
+    pub(super) fn is_short(&self) -> bool {
+        let (pieces, stores) = needs(&self.request);
+        let first = !covers(&self.nodes, self.height.into());
+        let second = stores > 1 && !covers(&self.second, u32::from(self.height) + 1);
+        first || second || self.spares.count() < pieces
+    }
+
+    /// The nodes of so many stores, and the height that they are to be good for: the first may make
+    /// the tree one level higher.
+    fn stores(&mut self, count: usize) -> impl Iterator<Item = (&mut Option<Reservation>, u8)> {
+        let height = self.height;
+        let stores = [&mut self.nodes, &mut self.second];
+        stores.into_iter().zip(height..).take(count)
+    }
+}
+
+/// The most pieces that a request makes, and the most stores that it takes.
+fn needs(request: &Request<usize>) -> (usize, usize) {
+    match request {
+        Request::Map(_) | Request::Unmap(_) => (2, 1),
+        Request::Split(_) | Request::SplitSparse(_) => (4, 2),
+    }
+}
+
+/// Whether there are nodes for a store into a tree of that height.
+pub(super) fn covers(nodes: &Option<Reservation>, height: u32) -> bool {
+    nodes.as_ref().is_some_and(|nodes| nodes.covers(height))
 }
 
 /// Requests, in their order.
@@ -52,6 +109,10 @@ impl<D: Driver> List<D> {
             end = &mut body.next;
         }
         *end = later.first.take();
+    }
+
+    pub(super) fn first_mut(&mut self) -> Option<&mut Body<D>> {
+        self.first.as_deref_mut()
     }
 
     /// Calls `f` with one after the other, until it fails; then it says for how many it did not.
@@ -89,9 +150,14 @@ impl<D: Driver> List<D> {
     }
 }
 
+/// May be done everywhere: what the driver gave is destroyed by a worker.
 impl<D: Driver> Drop for List<D> {
     fn drop(&mut self) {
         // One by one: they may be many, and stacks are small.
-        while self.pop().is_some() {}
+        while let Some(mut body) = self.pop() {
+            // Nodes go back at once, which runs nobody's code.
+            drop((body.nodes.take(), body.second.take()));
+            body.retire();
+        }
     }
 }

@@ -86,11 +86,11 @@ pub trait Driver: Sized + Send + Sync + 'static {
     type Object: Backing;
 
     /// What is kept with each mapping. Dropped by a worker, when the mapping is gone and no reader
-    /// sees it any more.
+    /// sees it any more, or when it was prepared and is not to be mapped.
     type Data: Send + Sync + 'static;
 
     /// What [`split`](Self::split) needs, taken beforehand. If it was not needed it is dropped by a
-    /// worker.
+    /// worker. Where there is no memory to prepare a request it is dropped there.
     type Spare: Send + Sync + 'static;
 
     /// Takes what one piece needs.

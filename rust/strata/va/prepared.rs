@@ -23,13 +23,18 @@ use crate::{
     },
     maple::{
         RcuBox,
-        RcuSpare,
-        Reservation, //
+        RcuSpare, //
     },
-    plan::va::{
-        Piece,
-        Request,
-        Span, //
+    plan::{
+        maple::{
+            height,
+            Shape, //
+        },
+        va::{
+            Piece,
+            Request,
+            Span, //
+        },
     },
 };
 use kernel::prelude::*;
@@ -39,46 +44,36 @@ use kernel::prelude::*;
 /// holds.
 pub const MAPPINGS_MAX: usize = 15_624_997;
 
-/// The memory of a request.
-struct Memory<D: Driver> {
-    body: RcuSpare<Body<D>>,
-    spares: Spares<D>,
-    nodes: Reservation,
-}
+/// How high the tree of such a space can be. Its root is kept by an entry more.
+const HEIGHT: u8 = height(MAPPINGS_MAX + 1, Shape::Gaps);
 
-impl<D: Driver> Memory<D> {
-    /// That of a request which makes so many pieces of mappings that are there, with so many stores.
-    fn new<C: Allocate>(gfp: &mut Gfp<'_, C>, pieces: usize, stores: usize) -> Result<Self> {
-        Ok(Self {
-            body: RcuSpare::new(gfp)?,
-            spares: Spares::new(gfp, pieces)?,
-            // And the entry that keeps the tree's root.
-            nodes: Reservation::new(gfp, MAPPINGS_MAX + 1, stores)?,
-        })
-    }
-
-    fn write(
-        self,
-        request: Request<usize>,
-        object: Option<D::Object>,
-        added: Option<RcuBox<Mapping<D>>>,
-    ) -> Prepared<D> {
-        Prepared(List::new(self.body.write(Body {
-            request,
-            object,
-            added,
-            spares: self.spares,
-            nodes: Some(self.nodes),
-            displaced: 0,
-            next: None,
-        })))
-    }
+/// A request, with the memory that it may need.
+fn prepare<D: Driver, C: Allocate>(
+    gfp: &mut Gfp<'_, C>,
+    request: Request<usize>,
+) -> Result<RcuBox<Body<D>>> {
+    let mut body = RcuSpare::new(gfp)?.write(Body {
+        request,
+        object: None,
+        added: None,
+        spares: Spares::none(),
+        nodes: None,
+        second: None,
+        height: HEIGHT,
+        displaced: 0,
+        next: None,
+    });
+    body.top_up(gfp)?;
+    Ok(body)
 }
 
 /// A request, or several, and all the memory that they may need.
 ///
-/// It is good for whatever the space is when it is committed. It may be sent to another task, and
-/// be dropped where the driver's objects, data and spares may be.
+/// It is good for whatever the space is when it is committed. It may be sent to another task, and be
+/// dropped everywhere: the driver's objects, data and spares in it are destroyed by a worker.
+///
+/// What a [commit](Space::commit) refused for lack of memory is [short](Self::is_short) of it, and as
+/// it was for the rest.
 #[must_use = "nothing is mapped before it is committed"]
 pub struct Prepared<D: Driver>(pub(super) List<D>);
 
@@ -88,6 +83,10 @@ impl<D: Driver> Prepared<D> {
     ///
     /// Takes the longer the more there are in `self`: what is put together of many grows from its
     /// end.
+    ///
+    /// # Context
+    ///
+    /// Any. Takes no lock.
     #[must_use = "nothing is mapped before it is committed"]
     pub fn then(mut self, next: Self) -> Self {
         self.0.append(next.0);
@@ -95,8 +94,39 @@ impl<D: Driver> Prepared<D> {
     }
 
     /// The requests, in their order.
+    ///
+    /// # Context
+    ///
+    /// Any. Takes no lock.
     pub fn requests(&self) -> impl Iterator<Item = Request<usize>> + '_ {
         self.0.iter().map(|body| body.request)
+    }
+
+    /// Whether memory is missing: committed as it is, it may be refused.
+    ///
+    /// So it is if a commit refused it for that, until [`top_up`](Self::top_up) took it. What was
+    /// just prepared never is.
+    ///
+    /// # Context
+    ///
+    /// Any. Takes no lock.
+    pub fn is_short(&self) -> bool {
+        self.0.iter().any(Body::is_short)
+    }
+
+    /// Takes the memory that is missing, for a space of the size that the last commit found, and one
+    /// level of its tree more.
+    ///
+    /// # Context
+    ///
+    /// Any that the class of `gfp` allows. Takes no lock.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what [`Driver::spare`] returns. What was taken stays, and it may be tried again.
+    pub fn top_up<C: Allocate>(&mut self, gfp: &mut Gfp<'_, C>) -> Result {
+        let topped = self.0.try_each(|body| body.top_up(gfp));
+        topped.map_err(|(_, error)| error)
     }
 }
 
@@ -140,12 +170,17 @@ impl<D: Driver, R: Rank> Space<D, R> {
             self.check(span)?;
             let id = object.as_ref().map(Backing::id);
             let piece = Piece::new(span, id, offset).map_err(|_| EINVAL)?;
-            Ok((piece, RcuSpare::new(gfp)?, Memory::new(gfp, 2, 1)?))
+            Ok((
+                piece,
+                RcuSpare::new(gfp)?,
+                prepare(gfp, Request::Map(piece))?,
+            ))
         };
         match memory(gfp) {
-            Ok((piece, added, memory)) => {
-                let added = added.write(Mapping::new(piece, object.clone(), data));
-                Ok(memory.write(Request::Map(piece), object, Some(added)))
+            Ok((piece, added, mut body)) => {
+                body.added = Some(added.write(Mapping::new(piece, object.clone(), data)));
+                body.object = object;
+                Ok(Prepared(List::new(body)))
             }
             Err(cause) => Err(MapError {
                 object,
@@ -170,7 +205,7 @@ impl<D: Driver, R: Rank> Space<D, R> {
         span: Span,
     ) -> Result<Prepared<D>> {
         self.check(span)?;
-        Ok(Memory::new(gfp, 2, 1)?.write(Request::Unmap(span), None, None))
+        Ok(Prepared(List::new(prepare(gfp, Request::Unmap(span))?)))
     }
 
     /// Prepares that no mapping crosses the borders of `span`; all stays mapped as it is.
@@ -190,7 +225,7 @@ impl<D: Driver, R: Rank> Space<D, R> {
         span: Span,
     ) -> Result<Prepared<D>> {
         self.check(span)?;
-        Ok(Memory::new(gfp, 4, 2)?.write(Request::Split(span), None, None))
+        Ok(Prepared(List::new(prepare(gfp, Request::Split(span))?)))
     }
 
     /// The same for sparse mappings alone. C: `drm_gpuvm_madvise_ops_create()`.
@@ -208,6 +243,9 @@ impl<D: Driver, R: Rank> Space<D, R> {
         span: Span,
     ) -> Result<Prepared<D>> {
         self.check(span)?;
-        Ok(Memory::new(gfp, 4, 2)?.write(Request::SplitSparse(span), None, None))
+        Ok(Prepared(List::new(prepare(
+            gfp,
+            Request::SplitSparse(span),
+        )?)))
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The calls into C: a `seqcount_spinlock_t`.
+//! The calls into C: a `struct strata_va_sequence`.
 
 use crate::{
     bindings,
@@ -14,7 +14,10 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    types::Opaque, //
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    }, //
 };
 
 /// A time at which nothing is written.
@@ -25,7 +28,7 @@ pub(super) struct Moment(u32);
 #[pin_data]
 pub(super) struct Sequence {
     #[pin]
-    count: Opaque<bindings::seqcount_spinlock_t>,
+    count: Opaque<bindings::strata_va_sequence>,
 }
 
 // SAFETY: It is a count, and a pointer for lockdep.
@@ -53,7 +56,8 @@ impl Sequence {
 
     /// What `f` returns, once it ran from one end to the other while nothing was written.
     ///
-    /// It is told the moment: as long as that is the same, nothing was.
+    /// It is told the moment: as long as that is the same, nothing was. In an interrupt there is one
+    /// between any two requests of a commit as well.
     #[inline(always)]
     pub(super) fn read<T>(&self, mut f: impl FnMut(Moment) -> T) -> T {
         loop {
@@ -67,7 +71,7 @@ impl Sequence {
         }
     }
 
-    /// Lets readers wait until the result is dropped.
+    /// Lets readers that are in no interrupt wait until the result is dropped.
     ///
     /// # Safety
     ///
@@ -76,6 +80,21 @@ impl Sequence {
         // SAFETY: By the caller's promise.
         unsafe { bindings::va_write_begin(self.count.get()) };
         Writing(self)
+    }
+
+    /// Lets all readers wait until the result is dropped, with interrupts off: not for long.
+    ///
+    /// # Safety
+    ///
+    /// The result of [`write`](Self::write) lives for longer than this one's.
+    pub(super) unsafe fn store(&self) -> Storing<'_> {
+        // SAFETY: By the caller's promise the lock is held.
+        let flags = unsafe { bindings::va_store_begin(self.count.get()) };
+        Storing {
+            sequence: self,
+            flags,
+            _cpu: NotThreadSafe,
+        }
     }
 }
 
@@ -86,5 +105,19 @@ impl Drop for Writing<'_> {
     fn drop(&mut self) {
         // SAFETY: It was begun when the value was made.
         unsafe { bindings::va_write_end(self.0.count.get()) };
+    }
+}
+
+/// Readers in interrupts wait too, and there are no interrupts here.
+pub(super) struct Storing<'a> {
+    sequence: &'a Sequence,
+    flags: usize,
+    _cpu: NotThreadSafe,
+}
+
+impl Drop for Storing<'_> {
+    fn drop(&mut self) {
+        // SAFETY: It was begun when the value was made, on this CPU, which returned the flags.
+        unsafe { bindings::va_store_end(self.sequence.count.get(), self.flags) };
     }
 }

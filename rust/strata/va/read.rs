@@ -40,11 +40,19 @@ pub struct View<'r, D: Driver, R: Rank> {
 
 impl<'r, D: Driver, R: Rank> View<'r, D, R> {
     /// The mapping at an address.
+    ///
+    /// # Context
+    ///
+    /// That of the view.
     pub fn find(&self, addr: u64) -> Option<&'r Mapping<D>> {
         self.tree.load(self.guard, addr as usize)
     }
 
     /// The mappings that `span` meets, upwards.
+    ///
+    /// # Context
+    ///
+    /// That of the view.
     pub fn iter(&self, span: Span) -> impl Iterator<Item = &'r Mapping<D>> {
         // SAFETY: The tree of a space is.
         let walk = unsafe { self.tree.walk(self.guard, range_of(span)) };
@@ -63,12 +71,13 @@ pub struct Prefetch<'r, D: Driver> {
 impl<D: Driver, R: Rank> Space<D, R> {
     /// The mapping at an address. C: `drm_gpuva_find_first()`.
     ///
-    /// It is what was there at one moment, never a part of what a commit is about to do. Readers
-    /// wait for a commit that is under way.
+    /// It is what was there at one moment, never a part of what a request is about to do. Readers
+    /// wait for a commit that is under way, but for those in interrupts: see [`Space`].
     ///
     /// # Context
     ///
-    /// An RCU reader; not in an interrupt, which may have interrupted a commit.
+    /// An RCU reader in a task or an interrupt, also in the callback of a fence or a timer; not in an
+    /// NMI.
     #[inline]
     pub fn find<'r>(&'r self, guard: &'r Guard, addr: u64) -> Option<&'r Mapping<D>> {
         self.sequence.read(|_| self.tree.load(guard, addr as usize))

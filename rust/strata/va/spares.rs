@@ -29,16 +29,26 @@ struct Spare<D: Driver> {
 pub(super) struct Spares<D: Driver>([Option<Spare<D>>; 4]);
 
 impl<D: Driver> Spares<D> {
-    /// That of `count` pieces, of which no request has more than four.
-    pub(super) fn new<C: Allocate>(gfp: &mut Gfp<'_, C>, count: usize) -> Result<Self> {
-        let mut spares = [const { None }; 4];
-        for spare in spares.iter_mut().take(count) {
+    /// None yet.
+    pub(super) fn none() -> Self {
+        Self([const { None }; 4])
+    }
+
+    /// Takes what is missing for `count` pieces, of which no request has more than four.
+    pub(super) fn refill<C: Allocate>(&mut self, gfp: &mut Gfp<'_, C>, count: usize) -> Result {
+        let missing = count.saturating_sub(self.count());
+        for spare in self
+            .0
+            .iter_mut()
+            .filter(|spare| spare.is_none())
+            .take(missing)
+        {
             *spare = Some(Spare {
                 mapping: RcuSpare::new(gfp)?,
                 driver: D::spare(gfp)?,
             });
         }
-        Ok(Self(spares))
+        Ok(())
     }
 
     /// How many are left.
