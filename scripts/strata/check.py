@@ -124,6 +124,7 @@ def main(arguments: Sequence[str]) -> int:
         Part("pressure-debug", lambda: pressure.run(debug), PRESSURE),
         Part("pressure-stock", lambda: pressure.run(stock), PRESSURE),
         Part("kunit", lambda: kunit.run(debug), "rust/strata"),
+        Part("kunit-uml", lambda: kunit.run(kernels.get("uml", boot=True)), "rust/strata"),
         Part("fire-debug", lambda: fire.checked(debug), FIRE),
         Part("fire-uml", lambda: fire.native(kernels.get("uml", boot=True)), FIRE),
         Part("gpuvm-debug", lambda: gpuvm.run(debug), GPUVM),
@@ -158,7 +159,7 @@ def build_next(kernel: kernels.Kernel) -> list[Outcome]:
 
 
 def main_next(arguments: Sequence[str]) -> int:
-    """check-next: builds and boots the next kernel, and runs kselftests, pressure, KUnit, corpus and gpuvm there."""
+    """check-next: boots the next kernel, and runs kselftests, pressure, KUnit, corpus, fire and gpuvm there."""
     only = _parser("check-next", main_next.__doc__).parse_args(arguments).only
     began = time.monotonic()
     following = kernels.get("next", boot=True)
@@ -171,6 +172,7 @@ def main_next(arguments: Sequence[str]) -> int:
         Part("kselftest", lambda: selftests.run(following), SELFTESTS),
         Part("pressure", lambda: pressure.run(following), PRESSURE),
         Part("kunit", lambda: kunit.run(following), "rust/strata"),
+        Part("fire", lambda: fire.checked(following), FIRE),
         Part("gpuvm", lambda: gpuvm.run(following), GPUVM),
     ])
 

@@ -94,6 +94,15 @@ impl<V: Boxed> Job<V> {
         grown: &mut Grown<V, M>,
     ) -> Result<Self> {
         let plan = grown.plan();
+        Self::of(cx, grown, plan)
+    }
+
+    /// What this one needs.
+    pub(crate) fn of<M: Fire<V>>(
+        cx: &mut Cx<'_, Process>,
+        grown: &mut Grown<V, M>,
+        plan: Plan,
+    ) -> Result<Self> {
         let value = matches!(plan.kind, Kind::Insert | Kind::Store);
         let value = value.then(|| grown.value(cx)).transpose()?;
         let tag = value.as_ref().map_or(0, |value| value.own().tag);

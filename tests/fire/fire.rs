@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test module: trees while there is no memory.
+//! Test module: trees and VA spaces while there is no memory.
 //!
 //! What a tree promises of a [`Reservation`](strata::maple::Reservation) is that a commit cannot fail
-//! where nobody may allocate. Here commits are done where every allocation fails: inside of a
-//! dma-fence signalling section, under the tree's spinlock. `scripts/strata/fire.py` says what fails
-//! (debugfs' `failslab`), writes commands to `/sys/kernel/debug/strata-fire/run`, one in each call,
-//! and reads counts from there:
+//! where nobody may allocate, and a space of a [`Prepared`](strata::va::Prepared) request. Here
+//! commits are done where every allocation fails: inside of a dma-fence signalling section, under the
+//! spinlock. `scripts/strata/fire.py` says what fails (debugfs' `failslab`), writes commands to
+//! `/sys/kernel/debug/strata-fire/run`, one in each call, and reads counts from there:
 //!
 //! | command | does |
 //! |---|---|
 //! | `commits MODE ENTRIES COUNT SECONDS SEED` | as many commits, or for as long, with reservations that are just enough |
 //! | `short MODE ENTRIES COUNT SEED` | stores with reservations that are too small, or with none |
 //! | `sweep MODE COUNT SEED` | each allocation of each operation fails once |
+//! | `bound MODE ENTRIES COUNT SEED` | stores that need many nodes, with the smallest reservation that is enough |
+//! | `commits va MAPPINGS COUNT SECONDS SEED` | as many requests to a space, or for as long |
+//! | `held reservations` | counts the nodes of reservations |
 //!
-//! Modes are `plain`, `gaps` and `rcu`. All is compared with a flat array, that of the library's own
-//! tests: a command that finds a difference fails, and the kernel's log says what it is.
+//! Modes are `plain`, `gaps` and `rcu`. All is compared with a flat array: a command that finds a
+//! difference fails, and the kernel's log says what it is, and the command. What a command does
+//! follows from its seed.
 
 use core::str::SplitAsciiWhitespace;
 use kernel::{
@@ -65,7 +69,10 @@ macro_rules! ensure {
     };
 }
 
+mod bound;
 mod commits;
+mod flat;
+mod gpu;
 mod grown;
 mod inject;
 #[expect(dead_code, reason = "the library's tests use more of it")]
@@ -77,6 +84,7 @@ mod model;
 #[path = "../../rust/strata/maple/tests/random.rs"]
 mod random;
 mod short;
+mod spaces;
 mod sweep;
 
 use self::ledger::Token;
@@ -85,7 +93,7 @@ module! {
     type: Fire,
     name: "strata_fire",
     authors: ["The Strata developers"],
-    description: "Test: trees while there is no memory",
+    description: "Test: trees and VA spaces while there is no memory",
     license: "GPL",
 }
 
@@ -132,6 +140,20 @@ counts! {
     displaced,
     /// Allocations that were tried in the section, and failed.
     refused,
+    /// Requests to spaces that were committed while all allocations failed.
+    requests,
+    /// Operations that were done for these.
+    operations,
+    /// Those of them that cut a mapping, of which all stayed.
+    cuts,
+    /// Groups of several of these that were committed at once.
+    together,
+    /// Stores of which the smallest reservation was looked for that is enough.
+    measured,
+    /// Those that needed the one for as high a tree as theirs was.
+    tight,
+    /// Those that used two nodes for each level of their tree, or one less.
+    deep,
     /// Stores that had too few nodes, and failed.
     starved,
     /// Stores for which a reservation that is too small was enough.
@@ -168,6 +190,8 @@ impl debugfs::File for Run {
         let mut words = text.split_ascii_whitespace();
         let command = words.next().ok_or(EINVAL)?;
         let done = match words.next().ok_or(EINVAL)? {
+            "reservations" => bound::held(cx),
+            "va" => self.spaces(cx, command, words),
             "plain" => self.command::<KBox<Token>, Plain>(cx, command, words),
             "gaps" => self.command::<KBox<Token>, Gaps>(cx, command, words),
             "rcu" => self.command::<RcuBox<Token>, Rcu>(cx, command, words),
@@ -178,22 +202,46 @@ impl debugfs::File for Run {
     }
 }
 
+/// The next word, which is a number.
+fn number(words: &mut SplitAsciiWhitespace<'_>) -> Result<usize> {
+    let word = words.next().ok_or(EINVAL)?;
+    word.parse().map_err(|_| EINVAL)
+}
+
 impl Run {
+    fn spaces(
+        &self,
+        cx: &mut Cx<'_, Process>,
+        command: &str,
+        mut words: SplitAsciiWhitespace<'_>,
+    ) -> Result {
+        let mut number = || number(&mut words);
+        let (mappings, count, seconds) = (number()?, number()?, number()?);
+        match command {
+            "commits" => {
+                let limits = commits::Limits { count, seconds };
+                spaces::run(cx, &self.0, mappings, limits, number()? as u32)
+            }
+            _ => Err(EINVAL),
+        }
+    }
+
     fn command<V: ledger::Boxed, M: commits::Fire<V>>(
         &self,
         cx: &mut Cx<'_, Process>,
         command: &str,
         mut words: SplitAsciiWhitespace<'_>,
     ) -> Result {
-        let mut number = || -> Result<usize> {
-            let word = words.next().ok_or(EINVAL)?;
-            word.parse().map_err(|_| EINVAL)
-        };
+        let mut number = || number(&mut words);
         match command {
             "commits" => {
                 let (entries, count, seconds) = (number()?, number()?, number()?);
                 let limits = commits::Limits { count, seconds };
                 commits::run::<V, M>(cx, &self.0, entries, limits, number()? as u32)
+            }
+            "bound" => {
+                let (entries, count) = (number()?, number()?);
+                bound::run::<V, M>(cx, &self.0, entries, count, number()? as u32)
             }
             "short" => short::run::<V, M>(cx, &self.0, number()?, number()?, number()? as u32),
             "sweep" => sweep::run::<V, M>(cx, &self.0, number()?, number()? as u32),

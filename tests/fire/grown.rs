@@ -126,18 +126,30 @@ impl<V: Boxed, M: Keeps<V>> Grown<V, M> {
             ledger: Ledger::new(cx)?,
             tag: 0,
         };
-        for number in 0..entries {
-            let (first, last) = (number * APART, number * APART + number % (APART - 1));
-            let value = grown.value(cx)?;
-            let range = grown.books.model.range(first, last);
-            grown.tree.lock(cx, |tree, cx| {
+        grown.refill(cx, 0, APART * entries)?;
+        Ok(grown)
+    }
+
+    /// Inserts the values of the cells from `first` to before `end` that a tree has at first, where
+    /// nothing else is.
+    pub(crate) fn refill(&mut self, cx: &mut Cx<'_, Process>, first: usize, end: usize) -> Result {
+        for number in first.div_ceil(APART)..end / APART {
+            let plan = insert(number);
+            let model = &self.books.model;
+            // Not `free()`, which looks for the ends of a gap.
+            if (plan.first..=plan.last).any(|cell| model.tag(cell) != 0) {
+                continue;
+            }
+            let value = self.value(cx)?;
+            let range = self.books.range(&plan);
+            self.tree.lock(cx, |tree, cx| {
                 tree.insert(&mut gfp::nowait(cx), range, value)
             })?;
-            grown.books.model.fill(first, last, grown.tag);
+            self.books.model.fill(plan.first, plan.last, self.tag);
+            self.books.entries += 1;
             inject::breathe();
         }
-        grown.books.entries = entries;
-        Ok(grown)
+        Ok(())
     }
 
     /// A value with a tag of its own.
@@ -208,6 +220,16 @@ impl<V: Boxed, M: Keeps<V>> Grown<V, M> {
         ensure!(ledger.sound(), "a dead value was touched\n");
         ensure!(ledger.alive() == 0, "{} values leaked\n", ledger.alive());
         Ok(())
+    }
+}
+
+/// The insert of one of the values that a tree has at first.
+pub(crate) fn insert(number: usize) -> Plan {
+    let first = number * APART;
+    Plan {
+        kind: Kind::Insert,
+        first,
+        last: first + number % (APART - 1),
     }
 }
 

@@ -1,16 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Allocations of this task that fail: all that may not reclaim, or the n-th one.
+//! Allocations of this task that fail: all that may not reclaim, or the n-th one. And how many nodes
+//! were allocated.
 
-use kernel::types::NotThreadSafe;
+use core::ffi::{
+    c_long,
+    c_void, //
+};
+use kernel::{
+    error::from_err_ptr,
+    prelude::*,
+    types::NotThreadSafe, //
+};
 
 mod raw {
+    use super::{
+        c_long,
+        c_void, //
+    };
+
     extern "C" {
         pub(super) fn strata_fire_fail(on: bool);
         pub(super) fn strata_fire_fail_nth(n: u32);
         pub(super) fn strata_fire_nth_left() -> u32;
         pub(super) fn strata_fire_breathe();
         pub(super) fn strata_fire_settle();
+        pub(super) fn strata_fire_census_begin() -> *mut c_void;
+        pub(super) fn strata_fire_census(file: *mut c_void) -> c_long;
+        pub(super) fn strata_fire_census_end(file: *mut c_void);
     }
 }
 
@@ -55,4 +72,37 @@ pub(crate) fn breathe() {
 pub(crate) fn settle() {
     // SAFETY: As above.
     unsafe { raw::strata_fire_settle() };
+}
+
+/// Counts the nodes of all trees and reservations that there are.
+///
+/// Exactly, if the slab has none at hand: where each is asked for one by one.
+///
+/// # Invariants
+///
+/// It is an open file.
+pub(crate) struct Census(*mut c_void);
+
+impl Census {
+    pub(crate) fn begin() -> Result<Self> {
+        // SAFETY: Commands of debugfs run in process context.
+        let file = from_err_ptr(unsafe { raw::strata_fire_census_begin() })?;
+        // INVARIANT: It was opened.
+        Ok(Self(file))
+    }
+
+    /// How many there are, once all that were let go of are free.
+    pub(crate) fn nodes(&self) -> Result<usize> {
+        settle();
+        // SAFETY: It is open.
+        let count = unsafe { raw::strata_fire_census(self.0) };
+        usize::try_from(count).map_err(|_| EIO)
+    }
+}
+
+impl Drop for Census {
+    fn drop(&mut self) {
+        // SAFETY: It is open, and nobody else has it.
+        unsafe { raw::strata_fire_census_end(self.0) };
+    }
 }
