@@ -18,9 +18,9 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include "meter.h"
+#include "text.h"
 
 #define LONGEST 128
 
@@ -58,11 +58,9 @@ static ssize_t call_write(struct file *self, const char __user *from,
 	struct file *file;
 	int err;
 
-	if (len >= sizeof(text))
-		return -EINVAL;
-	if (copy_from_user(text, from, len))
-		return -EFAULT;
-	text[len] = '\0';
+	err = text_from_user(text, sizeof(text), from, len);
+	if (err)
+		return err;
 
 	name = strsep(&rest, " ");
 	if (!rest)
@@ -85,20 +83,7 @@ static int call_show(struct seq_file *m, void *unused)
 	seq_printf(m, "%llu\n", counted);
 	return 0;
 }
-
-static int call_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, call_show, NULL);
-}
-
-static const struct file_operations call_fops = {
-	.owner = THIS_MODULE,
-	.open = call_open,
-	.read = seq_read,
-	.write = call_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(call);
 
 static int settle_show(struct seq_file *m, void *unused)
 {

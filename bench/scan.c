@@ -20,9 +20,9 @@
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include "meter.h"
+#include "text.h"
 
 #define TARGETS 8
 
@@ -146,11 +146,9 @@ static ssize_t scan_write(struct file *file, const char __user *from,
 	unsigned long number;
 	int err;
 
-	if (len >= sizeof(text))
-		return -EINVAL;
-	if (copy_from_user(text, from, len))
-		return -EFAULT;
-	text[len] = '\0';
+	err = text_from_user(text, sizeof(text), from, len);
+	if (err)
+		return err;
 
 	name = strsep(&batch, " ");
 	if (!batch)
@@ -184,20 +182,7 @@ static int scan_show(struct seq_file *m, void *unused)
 	seq_printf(m, "freed %llu\n", result.freed);
 	return 0;
 }
-
-static int scan_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, scan_show, NULL);
-}
-
-static const struct file_operations scan_fops = {
-	.owner = THIS_MODULE,
-	.open = scan_open,
-	.read = seq_read,
-	.write = scan_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(scan);
 
 /* Whoever registers a shrinker while a module is loaded by the same task is that module. */
 static int on_register(struct kprobe *probe, struct pt_regs *regs)

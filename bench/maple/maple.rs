@@ -9,32 +9,28 @@
 
 #![forbid(unsafe_code)]
 
-mod side;
+mod verbs;
+#[path = "../work.rs"]
+mod work;
 
-use kernel::{
-    prelude::*,
-    seq_file::SeqFile,
-    seq_print,
-    sync::Arc, //
-};
-use side::{
-    Boxed,
-    Order,
-    Shared,
-    Work, //
-};
+use kernel::prelude::*;
 use strata::{
-    dev::{
-        debugfs,
-        user::UserRange, //
-    },
-    lock_class,
+    dev::debugfs,
     maple::{
         Gaps,
         Plain, //
     },
     prelude::*,
-    sync::Mutex,
+};
+use verbs::{
+    Boxed,
+    Order,
+    Shared,
+    Verbs, //
+};
+use work::{
+    Words,
+    Work, //
 };
 
 module! {
@@ -53,130 +49,69 @@ strata::ranks! {
 
 /// A tree, of the mode that was asked for.
 enum Side {
-    Plain(Work<Boxed<Plain>>),
-    Gaps(Work<Boxed<Gaps>>),
-    Rcu(Work<Shared>),
+    Plain(Verbs<Boxed<Plain>>),
+    Gaps(Verbs<Boxed<Gaps>>),
+    Rcu(Verbs<Shared>),
 }
 
 impl Side {
-    fn new(cx: &mut Cx<'_, Working>, mode: &str, order: Order) -> Result<Self> {
+    /// `MODE SIZE SEED`
+    fn prepare(cx: &mut Cx<'_, Working>, words: &mut Words<'_>) -> Result<Self> {
+        let mode = words.word()?;
+        let (size, seed) = (words.number()?, words.number()?);
+        let order = Order::new(cx, size, seed as u64)?;
         Ok(match mode {
-            "plain" => Self::Plain(Work::new(cx, order)?),
-            "gaps" => Self::Gaps(Work::new(cx, order)?),
-            "rcu" => Self::Rcu(Work::new(cx, order)?),
+            "plain" => Self::Plain(Verbs::new(cx, order)?),
+            "gaps" => Self::Gaps(Verbs::new(cx, order)?),
+            "rcu" => Self::Rcu(Verbs::new(cx, order)?),
             _ => return Err(EINVAL),
         })
     }
 
+    /// `spare COUNT`, or `VERB FROM COUNT`
+    fn run(&mut self, cx: &mut Cx<'_, Working>, verb: &str, words: &mut Words<'_>) -> Result<u64> {
+        let from = words.number()?;
+        if verb == "spare" {
+            return self.spare(cx, from).map(|()| 0);
+        }
+        let count = words.number()?;
+        match self {
+            Self::Plain(verbs) => match verb {
+                "hit" => verbs.hit_locked(cx, from, count),
+                _ => verbs.run(cx, verb, from, count),
+            },
+            Self::Gaps(verbs) => match verb {
+                "hit" => verbs.hit_locked(cx, from, count),
+                "up" => verbs.gap_up(cx, from, count),
+                "down" => verbs.gap_down(cx, from, count),
+                _ => verbs.run(cx, verb, from, count),
+            },
+            Self::Rcu(verbs) => match verb {
+                "hit" => verbs.hit_rcu(from, count),
+                _ => verbs.run(cx, verb, from, count),
+            },
+        }
+    }
+
     fn spare(&mut self, cx: &mut Cx<'_, Working>, count: usize) -> Result {
         match self {
-            Self::Plain(work) => work.spare(cx, count),
-            Self::Gaps(work) => work.spare(cx, count),
-            Self::Rcu(work) => work.spare(cx, count),
+            Self::Plain(verbs) => verbs.spare(cx, count),
+            Self::Gaps(verbs) => verbs.spare(cx, count),
+            Self::Rcu(verbs) => verbs.spare(cx, count),
         }
-    }
-
-    fn run(
-        &mut self,
-        cx: &mut Cx<'_, Working>,
-        verb: &str,
-        from: usize,
-        count: usize,
-    ) -> Result<u64> {
-        match self {
-            Self::Plain(work) => match verb {
-                "hit" => work.hit_locked(cx, from, count),
-                _ => work.run(cx, verb, from, count),
-            },
-            Self::Gaps(work) => match verb {
-                "hit" => work.hit_locked(cx, from, count),
-                "up" => work.gap_up(cx, from, count),
-                "down" => work.gap_down(cx, from, count),
-                _ => work.run(cx, verb, from, count),
-            },
-            Self::Rcu(work) => match verb {
-                "hit" => work.hit_rcu(from, count),
-                _ => work.run(cx, verb, from, count),
-            },
-        }
-    }
-}
-
-/// What the file works on, and the sum of what the last verb saw.
-#[derive(Default)]
-struct State {
-    side: Option<Side>,
-    sum: u64,
-}
-
-impl State {
-    fn command(&mut self, cx: &mut Cx<'_, Working>, text: &str) -> Result {
-        let mut words = text.split_ascii_whitespace();
-        let verb = words.next().ok_or(EINVAL)?;
-        if verb == "prepare" {
-            let mode = words.next().ok_or(EINVAL)?;
-            let (size, seed) = (number(words.next())?, number(words.next())?);
-            self.side = None;
-            let order = Order::new(cx, size, seed as u64)?;
-            self.side = Some(Side::new(cx, mode, order)?);
-            return Ok(());
-        }
-        if verb == "empty" {
-            self.side = None;
-            return Ok(());
-        }
-        let side = self.side.as_mut().ok_or(EINVAL)?;
-        let first = number(words.next())?;
-        if verb == "spare" {
-            return side.spare(cx, first);
-        }
-        self.sum = side.run(cx, verb, first, number(words.next())?)?;
-        Ok(())
-    }
-}
-
-fn number(word: Option<&str>) -> Result<usize> {
-    word.and_then(|word| word.parse().ok()).ok_or(EINVAL)
-}
-
-/// The file `work`.
-#[pin_data]
-struct File {
-    #[pin]
-    state: Mutex<State, Working>,
-}
-
-#[vtable]
-impl debugfs::File for File {
-    type Owner = Bench;
-
-    fn show(&self, cx: &mut Cx<'_, Process>, out: &SeqFile) -> Result {
-        let sum = self.state.lock(cx, |state, _| state.sum);
-        seq_print!(out, "{sum}\n");
-        Ok(())
-    }
-
-    fn write(&self, cx: &mut Cx<'_, Process>, input: UserRange) -> Result {
-        let mut buffer = [0; 64];
-        let text = core::str::from_utf8(input.read_text(cx, &mut buffer)?).map_err(|_| EINVAL)?;
-        self.state.lock(cx, |state, cx| state.command(cx, text))
     }
 }
 
 /// The module.
 struct Bench {
-    _work: debugfs::Entry<File>,
+    _work: debugfs::Entry<Work>,
 }
 
 strata::module_entry!(Bench);
 
 impl strata::dev::Module for Bench {
     fn init(cx: &mut Cx<'_, Process>) -> Result<impl PinInit<Self, Error>> {
-        let state = Mutex::new(cx, lock_class!(Working, "bench work"), State::default());
-        let file: Arc<File> = gfp::kernel(cx).arc_init(pin_init!(File { state <- state }))?;
-        let dir = debugfs::Dir::new(cx, c"strata-bench-maple-ours");
-        let dir = gfp::kernel(cx).arc(dir)?;
-        let work = debugfs::Entry::new(cx, dir, c"work", file);
+        let work = Work::file(cx, c"strata-bench-maple-ours")?;
         Ok(Ok::<_, Error>(Self { _work: work }))
     }
 }

@@ -69,70 +69,52 @@ static void unlink_mapping(struct mapping *mapping)
 	list_del(&mapping->link);
 }
 
-static int rbtree_insert(struct work *work, unsigned long from, unsigned long count)
+/* The mapping at an index. */
+static __always_inline struct mapping *mapping_at(unsigned long index)
 {
-	const u32 *order = work->order + from;
-	unsigned long i;
-
-	for (i = 0; i < count; i++) {
-		struct mapping *mapping = spare_pop(work);
-		bool taken;
-
-		if (!mapping)
-			return -ENOENT;
-		mapping->first = slot_first(order[i]);
-		mapping->last = slot_last(order[i]);
-		spin_lock(&root_lock);
-		taken = mappings_iter_first(&root, mapping->first, mapping->last);
-		if (!taken)
-			link_mapping(mapping);
-		spin_unlock(&root_lock);
-		if (taken) {
-			spare_push(work, mapping);
-			return -EEXIST;
-		}
-	}
-	return 0;
+	return mappings_iter_first(&root, index, index);
 }
 
-static int rbtree_hit(struct work *work, unsigned long from, unsigned long count)
+static __always_inline int rbtree_insert_one(struct work *work, u32 slot, void *value)
 {
-	const u32 *order = work->order + from;
-	unsigned long i;
+	struct mapping *mapping = value;
+	bool taken;
 
-	for (i = 0; i < count; i++) {
-		unsigned long middle = slot_middle(order[i]);
-		struct mapping *mapping;
-
-		spin_lock(&root_lock);
-		mapping = mappings_iter_first(&root, middle, middle);
-		if (mapping)
-			work->sum += mapping->id;
-		spin_unlock(&root_lock);
-		if (!mapping)
-			return -ENOENT;
-	}
-	return 0;
+	mapping->first = slot_first(slot);
+	mapping->last = slot_last(slot);
+	spin_lock(&root_lock);
+	taken = mappings_iter_first(&root, mapping->first, mapping->last);
+	if (!taken)
+		link_mapping(mapping);
+	spin_unlock(&root_lock);
+	return taken ? -EEXIST : 0;
 }
+EACH_VALUE(rbtree_insert)
 
-static int rbtree_miss(struct work *work, unsigned long from, unsigned long count)
+static __always_inline int rbtree_hit_one(struct work *work, u32 slot)
 {
-	const u32 *order = work->order + from;
-	unsigned long i;
+	struct mapping *mapping;
 
-	for (i = 0; i < count; i++) {
-		unsigned long gap = slot_gap(order[i]);
-		struct mapping *mapping;
-
-		spin_lock(&root_lock);
-		mapping = mappings_iter_first(&root, gap, gap);
-		spin_unlock(&root_lock);
-		if (mapping)
-			return -EEXIST;
-		work->sum++;
-	}
-	return 0;
+	spin_lock(&root_lock);
+	mapping = mapping_at(slot_middle(slot));
+	if (mapping)
+		work->sum += mapping->id;
+	spin_unlock(&root_lock);
+	return mapping ? 0 : -ENOENT;
 }
+EACH_SLOT(rbtree_hit)
+
+static __always_inline int rbtree_miss_one(struct work *work, u32 slot)
+{
+	struct mapping *mapping;
+
+	spin_lock(&root_lock);
+	mapping = mapping_at(slot_gap(slot));
+	spin_unlock(&root_lock);
+	work->sum++;
+	return mapping ? -EEXIST : 0;
+}
+EACH_SLOT(rbtree_miss)
 
 static int rbtree_iterate(struct work *work, unsigned long from, unsigned long count)
 {
@@ -152,58 +134,44 @@ static int rbtree_iterate(struct work *work, unsigned long from, unsigned long c
 	return count ? -ENOENT : 0;
 }
 
-static int rbtree_replace(struct work *work, unsigned long from, unsigned long count)
+static __always_inline int rbtree_replace_one(struct work *work, u32 slot, void *value)
 {
-	const u32 *order = work->order + from;
-	unsigned long i;
+	struct mapping *mapping = value, *old;
 
-	for (i = 0; i < count; i++) {
-		unsigned long first = slot_first(order[i]), last = slot_last(order[i]);
-		struct mapping *mapping = spare_pop(work), *old;
-
-		if (!mapping)
-			return -ENOENT;
-		mapping->first = first;
-		mapping->last = last;
-		spin_lock(&root_lock);
-		old = mappings_iter_first(&root, first, first);
-		if (old && (old->first != first || old->last != last))
-			old = NULL;
-		if (old) {
-			rb_replace_node_cached(&old->node, &mapping->node, &root);
-			mapping->subtree_last = old->subtree_last;
-			list_replace(&old->link, &mapping->link);
-		}
-		spin_unlock(&root_lock);
-		if (!old) {
-			spare_push(work, mapping);
-			return -ENOENT;
-		}
-		spare_push(work, old);
+	mapping->first = slot_first(slot);
+	mapping->last = slot_last(slot);
+	spin_lock(&root_lock);
+	old = mapping_at(mapping->first);
+	if (old && (old->first != mapping->first || old->last != mapping->last))
+		old = NULL;
+	if (old) {
+		rb_replace_node_cached(&old->node, &mapping->node, &root);
+		mapping->subtree_last = old->subtree_last;
+		list_replace(&old->link, &mapping->link);
 	}
+	spin_unlock(&root_lock);
+	if (!old)
+		return -ENOENT;
+	spare_push(work, old);
 	return 0;
 }
+EACH_VALUE(rbtree_replace)
 
-static int rbtree_erase(struct work *work, unsigned long from, unsigned long count)
+static __always_inline int rbtree_erase_one(struct work *work, u32 slot)
 {
-	const u32 *order = work->order + from;
-	unsigned long i;
+	struct mapping *old;
 
-	for (i = 0; i < count; i++) {
-		unsigned long first = slot_first(order[i]);
-		struct mapping *old;
-
-		spin_lock(&root_lock);
-		old = mappings_iter_first(&root, first, first);
-		if (old)
-			unlink_mapping(old);
-		spin_unlock(&root_lock);
-		if (!old)
-			return -ENOENT;
-		spare_push(work, old);
-	}
+	spin_lock(&root_lock);
+	old = mapping_at(slot_first(slot));
+	if (old)
+		unlink_mapping(old);
+	spin_unlock(&root_lock);
+	if (!old)
+		return -ENOENT;
+	spare_push(work, old);
 	return 0;
 }
+EACH_SLOT(rbtree_erase)
 
 static const struct verb rbtree_verbs[] = {
 	{ "insert", rbtree_insert },
@@ -240,44 +208,24 @@ static void xarray_destroy(void)
 	xa_destroy(&array);
 }
 
-static int xarray_insert(struct work *work, unsigned long from, unsigned long count)
+static __always_inline int xarray_insert_one(struct work *work, u32 slot, void *value)
 {
-	const u32 *order = work->order + from;
-	unsigned long i;
-
-	for (i = 0; i < count; i++) {
-		void *value = spare_pop(work);
-		int err;
-
-		if (!value)
-			return -ENOENT;
-		err = xa_insert(&array, order[i], value, GFP_NOWAIT);
-		if (err) {
-			spare_push(work, value);
-			return err;
-		}
-	}
-	return 0;
+	return xa_insert(&array, slot, value, GFP_NOWAIT);
 }
+EACH_VALUE(xarray_insert)
 
-static int xarray_hit(struct work *work, unsigned long from, unsigned long count)
+static __always_inline int xarray_hit_one(struct work *work, u32 slot)
 {
-	const u32 *order = work->order + from;
-	unsigned long i;
+	struct value *value;
 
-	for (i = 0; i < count; i++) {
-		struct value *value;
-
-		xa_lock(&array);
-		value = xa_load(&array, order[i]);
-		if (value)
-			work->sum += value->id;
-		xa_unlock(&array);
-		if (!value)
-			return -ENOENT;
-	}
-	return 0;
+	xa_lock(&array);
+	value = xa_load(&array, slot);
+	if (value)
+		work->sum += value->id;
+	xa_unlock(&array);
+	return value ? 0 : -ENOENT;
 }
+EACH_SLOT(xarray_hit)
 
 static int xarray_iterate(struct work *work, unsigned long from, unsigned long count)
 {
@@ -296,39 +244,28 @@ static int xarray_iterate(struct work *work, unsigned long from, unsigned long c
 	return count ? -ENOENT : 0;
 }
 
-static int xarray_replace(struct work *work, unsigned long from, unsigned long count)
+static __always_inline int xarray_replace_one(struct work *work, u32 slot, void *value)
 {
-	const u32 *order = work->order + from;
-	unsigned long i;
+	void *old = xa_store(&array, slot, value, GFP_NOWAIT);
 
-	for (i = 0; i < count; i++) {
-		void *value = spare_pop(work), *old;
-
-		if (!value)
-			return -ENOENT;
-		old = xa_store(&array, order[i], value, GFP_NOWAIT);
-		if (xa_is_err(old))
-			return xa_err(old);
-		if (old)
-			spare_push(work, old);
-	}
-	return 0;
-}
-
-static int xarray_erase(struct work *work, unsigned long from, unsigned long count)
-{
-	const u32 *order = work->order + from;
-	unsigned long i;
-
-	for (i = 0; i < count; i++) {
-		void *old = xa_erase(&array, order[i]);
-
-		if (!old)
-			return -ENOENT;
+	if (xa_is_err(old))
+		return xa_err(old);
+	if (old)
 		spare_push(work, old);
-	}
 	return 0;
 }
+EACH_VALUE(xarray_replace)
+
+static __always_inline int xarray_erase_one(struct work *work, u32 slot)
+{
+	void *old = xa_erase(&array, slot);
+
+	if (!old)
+		return -ENOENT;
+	spare_push(work, old);
+	return 0;
+}
+EACH_SLOT(xarray_erase)
 
 static const struct verb xarray_verbs[] = {
 	{ "insert", xarray_insert },

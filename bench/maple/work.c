@@ -19,8 +19,8 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
+#include "../text.h"
 #include "work.h"
 
 #define LONGEST 64
@@ -142,11 +142,9 @@ static ssize_t work_write(struct file *file, const char __user *from,
 	char text[LONGEST];
 	int err;
 
-	if (len >= sizeof(text))
-		return -EINVAL;
-	if (copy_from_user(text, from, len))
-		return -EFAULT;
-	text[len] = '\0';
+	err = text_from_user(text, sizeof(text), from, len);
+	if (err)
+		return err;
 
 	mutex_lock(&contender->lock);
 	err = command(contender, text);
@@ -165,20 +163,7 @@ static int work_show(struct seq_file *m, void *unused)
 	seq_printf(m, "%llu\n", sum);
 	return 0;
 }
-
-static int work_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, work_show, inode->i_private);
-}
-
-static const struct file_operations work_fops = {
-	.owner = THIS_MODULE,
-	.open = work_open,
-	.read = seq_read,
-	.write = work_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(work);
 
 static void contender_add(struct contender *contender)
 {

@@ -10,6 +10,7 @@
 #ifndef STRATA_BENCH_MAPLE_WORK_H
 #define STRATA_BENCH_MAPLE_WORK_H
 
+#include <linux/errno.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
@@ -21,8 +22,9 @@
 /* What a driver keeps for each mapping, besides what links it. */
 #define VALUE_SIZE 120
 
-struct dentry;
 struct contender;
+struct dentry;
+struct ma_state;
 
 struct value {
 	u64 id;
@@ -98,6 +100,54 @@ static inline void spare_push(struct work *work, void *value)
 	work->spare[work->spares++] = value;
 }
 
+/*
+ * What the verbs have in common. The steps are inlined, so that a side is
+ * measured without a call for each of them.
+ */
+static __always_inline int each_slot(struct work *work, unsigned long from, unsigned long count,
+				     int (*step)(struct work *work, u32 slot))
+{
+	const u32 *order = work->order + from;
+	unsigned long i;
+	int err = 0;
+
+	for (i = 0; i < count && !err; i++)
+		err = step(work, order[i]);
+	return err;
+}
+
+/* The same with a value for each slot, which is in a tree after a step that returns 0. */
+static __always_inline int each_value(struct work *work, unsigned long from, unsigned long count,
+				      int (*step)(struct work *work, u32 slot, void *value))
+{
+	const u32 *order = work->order + from;
+	unsigned long i;
+	int err = 0;
+
+	for (i = 0; i < count && !err; i++) {
+		void *value = spare_pop(work);
+
+		if (!value)
+			return -ENOENT;
+		err = step(work, order[i], value);
+		if (err)
+			spare_push(work, value);
+	}
+	return err;
+}
+
+/* The verbs `name` of the step `name_one`. */
+#define EACH_SLOT(name)								\
+static int name(struct work *work, unsigned long from, unsigned long count)	\
+{										\
+	return each_slot(work, from, count, name##_one);			\
+}
+#define EACH_VALUE(name)							\
+static int name(struct work *work, unsigned long from, unsigned long count)	\
+{										\
+	return each_value(work, from, count, name##_one);			\
+}
+
 extern struct contender twin;
 extern struct contender rbtree;
 extern struct contender xarray;
@@ -105,5 +155,13 @@ extern struct contender xarray;
 /* What reservations are made with. */
 int twin_start(void);
 void twin_stop(void);
+
+/* Those of the twin that wait. */
+extern struct ma_state *twin_held;
+extern unsigned long twin_holding;
+
+int twin_held_create(void);
+void twin_held_destroy(void);
+int twin_reserve(struct work *work, unsigned long from, unsigned long count);
 
 #endif

@@ -5,8 +5,7 @@
  * is submitted; it runs under a spinlock, and what it did not use and what it
  * displaced is freed after that.
  *
- * There is no GPU: the device is a faux one, and GEM objects are addresses that
- * nobody looks at.
+ * There is no GPU: see nogpu.h.
  *
  *   /sys/kernel/debug/strata-bench-va-gpuvm/work   takes one of
  *
@@ -21,11 +20,7 @@
  * and shows the sum of what the last one saw; that of `walk` is of addresses,
  * lengths, objects and offsets, so that equal sums mean equal address spaces.
  */
-#include <drm/drm_drv.h>
-#include <drm/drm_gem.h>
-#include <drm/drm_gpuvm.h>
 #include <linux/debugfs.h>
-#include <linux/device/faux.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -33,7 +28,9 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
+
+#include "../../tests/gpuvm/nogpu.h"
+#include "../text.h"
 
 #define LONGEST 64
 /* How many requests may wait. */
@@ -67,8 +64,7 @@ struct space {
 	unsigned long tail;
 };
 
-static struct faux_device *faux;
-static struct drm_device *drm;
+static struct nogpu gpu;
 static struct dentry *dir;
 
 /* Protects the rest. */
@@ -303,9 +299,8 @@ static void empty(void)
 
 static int prepare(unsigned long size, unsigned long seed)
 {
-	struct drm_gem_object *resv;
 	unsigned long i;
-	int err = 0;
+	int err;
 
 	empty();
 	if (size < STRIDE || size > U32_MAX / STRIDE || !seed)
@@ -316,16 +311,14 @@ static int prepare(unsigned long size, unsigned long seed)
 	space->pages = size * STRIDE;
 	space->seed = seed;
 	space->jobs = kvmalloc_array(WAITING, sizeof(*space->jobs), GFP_KERNEL);
-	resv = space->jobs ? drm_gpuvm_resv_object_alloc(drm) : NULL;
-	if (!resv) {
+	err = space->jobs ? nogpu_vm_init(&gpu, &space->vm, 0, space->pages << PAGE_SHIFT,
+					  0, 0, &vm_ops) : -ENOMEM;
+	if (err) {
 		kvfree(space->jobs);
 		kfree(space);
 		space = NULL;
-		return -ENOMEM;
+		return err;
 	}
-	drm_gpuvm_init(&space->vm, "bench", 0, drm, resv, 0, space->pages << PAGE_SHIFT,
-		       0, 0, &vm_ops);
-	drm_gem_object_put(resv);
 
 	for (i = 0; i < size && !err; i++) {
 		struct job *job = &space->jobs[0];
@@ -366,11 +359,9 @@ static ssize_t work_write(struct file *file, const char __user *from,
 	unsigned long first, second;
 	int err;
 
-	if (len >= sizeof(text))
-		return -EINVAL;
-	if (copy_from_user(text, from, len))
-		return -EFAULT;
-	text[len] = '\0';
+	err = text_from_user(text, sizeof(text), from, len);
+	if (err)
+		return err;
 	if (sscanf(text, "%15s %lu %lu", name, &first, &second) != 3)
 		return -EINVAL;
 
@@ -387,38 +378,14 @@ static int work_show(struct seq_file *m, void *unused)
 	mutex_unlock(&working);
 	return 0;
 }
-
-static int work_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, work_show, NULL);
-}
-
-static const struct file_operations work_fops = {
-	.owner = THIS_MODULE,
-	.open = work_open,
-	.read = seq_read,
-	.write = work_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
-
-static const struct drm_driver driver = {
-	.driver_features = DRIVER_GEM,
-	.name = "strata-bench-va-gpuvm",
-	.desc = "Bench: drm_gpuvm",
-	.major = 1,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(work);
 
 static int __init gpuvm_init(void)
 {
-	faux = faux_device_create("strata-bench-va-gpuvm", NULL, NULL);
-	if (!faux)
-		return -ENODEV;
-	drm = drm_dev_alloc(&driver, &faux->dev);
-	if (IS_ERR(drm)) {
-		faux_device_destroy(faux);
-		return PTR_ERR(drm);
-	}
+	int err = nogpu_create(&gpu, "strata-bench-va-gpuvm");
+
+	if (err)
+		return err;
 	dir = debugfs_create_dir("strata-bench-va-gpuvm", NULL);
 	debugfs_create_file("work", 0600, dir, NULL, &work_fops);
 	return 0;
@@ -429,8 +396,7 @@ static void __exit gpuvm_exit(void)
 {
 	debugfs_remove(dir);
 	empty();
-	drm_dev_put(drm);
-	faux_device_destroy(faux);
+	nogpu_destroy(&gpu);
 }
 module_exit(gpuvm_exit);
 

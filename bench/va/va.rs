@@ -11,29 +11,22 @@
 #![forbid(unsafe_code)]
 
 mod stream;
+#[path = "../work.rs"]
+mod work;
 
 use kernel::{
     prelude::*,
-    seq_file::SeqFile,
-    seq_print,
-    sync::{
-        rcu,
-        Arc, //
-    },
+    sync::rcu, //
 };
 use strata::{
     cx::SignalLock,
-    dev::{
-        debugfs,
-        user::UserRange, //
-    },
+    dev::debugfs,
     gfp::{
         Allocate,
         Gfp, //
     },
     lock_class,
     prelude::*,
-    sync::Mutex,
     va::{
         Driver,
         Limits,
@@ -46,6 +39,10 @@ use strata::{
 use stream::{
     Stream,
     Wanted, //
+};
+use work::{
+    Words,
+    Work, //
 };
 
 module! {
@@ -81,7 +78,7 @@ impl Driver for Gpu {
 }
 
 /// A space, and the requests that wait.
-struct Work {
+struct Side {
     space: Pin<KBox<Space<Gpu>>>,
     stream: Stream,
     /// A ring: those from `head` to `tail` wait.
@@ -90,12 +87,14 @@ struct Work {
     tail: usize,
 }
 
-impl Work {
-    fn new(cx: &mut Cx<'_, Working>, size: usize, seed: u64) -> Result<Self> {
-        let stream = Stream::new(size, seed)?;
+impl Side {
+    /// `SIZE SEED`
+    fn prepare(cx: &mut Cx<'_, Working>, words: &mut Words<'_>) -> Result<Self> {
+        let (size, seed) = (words.number()?, words.number()?);
+        let stream = Stream::new(size, seed as u64)?;
         let class = lock_class!(SignalLock, "bench space");
         let space = Space::new(cx, class, Limits::from(stream.all()?));
-        let mut work = Self {
+        let mut side = Self {
             space: gfp::kernel(cx).boxed_init(space)?,
             jobs: gfp::kernel(cx).large_vec(WAITING)?,
             stream,
@@ -103,16 +102,28 @@ impl Work {
             tail: 0,
         };
         for _ in 0..WAITING {
-            work.jobs.push_within_capacity(None).map_err(|_| ENOMEM)?;
+            side.jobs.push_within_capacity(None).map_err(|_| ENOMEM)?;
         }
         for number in 0..size as u64 {
-            let job = work.prepare(cx, Stream::prepared(number))?;
-            work.run(cx, job)?;
+            let job = side.request(cx, Stream::prepared(number))?;
+            side.run_one(cx, job)?;
         }
-        Ok(work)
+        Ok(side)
     }
 
-    fn prepare(&self, cx: &mut Cx<'_, Working>, wanted: Wanted) -> Result<Prepared<Gpu>> {
+    /// `VERB COUNT 0`
+    fn run(&mut self, cx: &mut Cx<'_, Working>, verb: &str, words: &mut Words<'_>) -> Result<u64> {
+        let count = words.number()?;
+        match verb {
+            "submit" => self.submit(cx, count),
+            "commit" => self.commit(cx, count),
+            "find" => self.find(count),
+            "walk" => self.walk(cx, count),
+            _ => Err(EINVAL),
+        }
+    }
+
+    fn request(&self, cx: &mut Cx<'_, Working>, wanted: Wanted) -> Result<Prepared<Gpu>> {
         let gfp = &mut gfp::kernel(cx);
         let span = wanted.span()?;
         match wanted.object {
@@ -126,7 +137,7 @@ impl Work {
         }
     }
 
-    fn run(&self, cx: &mut Cx<'_, Working>, job: Prepared<Gpu>) -> Result<u64> {
+    fn run_one(&self, cx: &mut Cx<'_, Working>, job: Prepared<Gpu>) -> Result<u64> {
         let done = self.space.commit(cx, job)?;
         Ok(done.ops().count() as u64)
     }
@@ -137,7 +148,7 @@ impl Work {
         }
         for _ in 0..count {
             let wanted = self.stream.next();
-            let job = self.prepare(cx, wanted)?;
+            let job = self.request(cx, wanted)?;
             *self.jobs.get_mut(self.tail % WAITING).ok_or(EINVAL)? = Some(job);
             self.tail += 1;
         }
@@ -150,7 +161,7 @@ impl Work {
             let job = self.jobs.get_mut(self.head % WAITING).ok_or(EINVAL)?;
             let job = job.take().ok_or(EINVAL)?;
             self.head += 1;
-            sum += self.run(cx, job)?;
+            sum += self.run_one(cx, job)?;
         }
         Ok(sum)
     }
@@ -184,82 +195,16 @@ impl Work {
     }
 }
 
-/// What the file works on, and the sum of what the last verb saw.
-#[derive(Default)]
-struct State {
-    work: Option<Work>,
-    sum: u64,
-}
-
-impl State {
-    fn command(&mut self, cx: &mut Cx<'_, Working>, text: &str) -> Result {
-        let mut words = text.split_ascii_whitespace();
-        let verb = words.next().ok_or(EINVAL)?;
-        let (first, second) = (number(words.next())?, number(words.next())?);
-        self.sum = 0;
-        if verb == "prepare" {
-            self.work = None;
-            self.work = Some(Work::new(cx, first, second as u64)?);
-            return Ok(());
-        }
-        if verb == "empty" {
-            self.work = None;
-            return Ok(());
-        }
-        let work = self.work.as_mut().ok_or(EINVAL)?;
-        self.sum = match verb {
-            "submit" => work.submit(cx, first)?,
-            "commit" => work.commit(cx, first)?,
-            "find" => work.find(first)?,
-            "walk" => work.walk(cx, first)?,
-            _ => return Err(EINVAL),
-        };
-        Ok(())
-    }
-}
-
-fn number(word: Option<&str>) -> Result<usize> {
-    word.and_then(|word| word.parse().ok()).ok_or(EINVAL)
-}
-
-/// The file `work`.
-#[pin_data]
-struct File {
-    #[pin]
-    state: Mutex<State, Working>,
-}
-
-#[vtable]
-impl debugfs::File for File {
-    type Owner = Bench;
-
-    fn show(&self, cx: &mut Cx<'_, Process>, out: &SeqFile) -> Result {
-        let sum = self.state.lock(cx, |state, _| state.sum);
-        seq_print!(out, "{sum}\n");
-        Ok(())
-    }
-
-    fn write(&self, cx: &mut Cx<'_, Process>, input: UserRange) -> Result {
-        let mut buffer = [0; 64];
-        let text = core::str::from_utf8(input.read_text(cx, &mut buffer)?).map_err(|_| EINVAL)?;
-        self.state.lock(cx, |state, cx| state.command(cx, text))
-    }
-}
-
 /// The module.
 struct Bench {
-    _work: debugfs::Entry<File>,
+    _work: debugfs::Entry<Work>,
 }
 
 strata::module_entry!(Bench);
 
 impl strata::dev::Module for Bench {
     fn init(cx: &mut Cx<'_, Process>) -> Result<impl PinInit<Self, Error>> {
-        let state = Mutex::new(cx, lock_class!(Working, "bench work"), State::default());
-        let file: Arc<File> = gfp::kernel(cx).arc_init(pin_init!(File { state <- state }))?;
-        let dir = debugfs::Dir::new(cx, c"strata-bench-va-ours");
-        let dir = gfp::kernel(cx).arc(dir)?;
-        let work = debugfs::Entry::new(cx, dir, c"work", file);
+        let work = Work::file(cx, c"strata-bench-va-ours")?;
         Ok(Ok::<_, Error>(Self { _work: work }))
     }
 }

@@ -46,7 +46,7 @@ class Scripts(unittest.TestCase):
         for regime, count in gpuvm.REGIMES.items():
             self.assertEqual(script.count(f"ask {regime} random '0x2a {count}'"), 1)
         self.assertEqual(script.count("&\n"), 2)
-        self.assertGreaterEqual(sum(gpuvm.REGIMES.values()), 200_000)
+        self.assertGreaterEqual(sum(gpuvm.REGIMES.values()), gpuvm.LEAST)
 
     def test_one_regime_alone(self) -> None:
         self.assertEqual(gpuvm.long_script(42, {"wide": 9}).count("&\n"), 1)
@@ -89,6 +89,11 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(gpuvm.unseen(counts()), [])
         self.assertEqual(gpuvm.unseen(counts("unmap.at.at")), ["unmap.at.at"])
         self.assertEqual(len(gpuvm.unseen("")), 1)
+
+    def test_enough_must_have_been_accepted(self) -> None:
+        self.assertEqual(gpuvm.too_few("accepted 200003\n" + counts(), gpuvm.LEAST), "")
+        self.assertIn("199999 requests", gpuvm.too_few("accepted 199999\n" + counts(), gpuvm.LEAST))
+        self.assertIn("0 requests", gpuvm.too_few(counts(), gpuvm.LEAST))
 
     def test_lists_must_be_the_same(self) -> None:
         regimes, faults = (" ".join(names) for names in (gpuvm.REGIMES, gpuvm.FAULTS))

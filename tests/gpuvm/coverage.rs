@@ -58,6 +58,8 @@ const COUNTS: usize = MET + OTHERS.len();
 /// Of one run.
 pub(crate) struct Tally {
     counts: [u64; COUNTS],
+    /// How many requests were not refused.
+    pub(crate) accepted: u64,
     pub(crate) operations: u64,
     /// The most mappings that there ever were.
     pub(crate) most: usize,
@@ -67,6 +69,7 @@ impl Tally {
     pub(crate) fn new() -> Self {
         Self {
             counts: [0; COUNTS],
+            accepted: 0,
             operations: 0,
             most: 0,
         }
@@ -83,6 +86,7 @@ impl Tally {
     }
 
     fn done(&mut self, request: &Request, ops: &[Op]) {
+        self.accepted += 1;
         self.operations += ops.len() as u64;
         let cuts = ops.iter().filter(|op| op.kind == Op::REMAP).count();
         match request {
@@ -126,23 +130,27 @@ impl Tally {
 /// Of all runs since the module was loaded.
 pub(crate) struct Coverage {
     counts: [Atomic<u64>; COUNTS],
+    accepted: Atomic<u64>,
 }
 
 impl Coverage {
     pub(crate) fn new() -> Self {
         Self {
             counts: [const { Atomic::new(0) }; COUNTS],
+            accepted: Atomic::new(0),
         }
     }
 
     pub(crate) fn add(&self, tally: &Tally) {
+        self.accepted.add(tally.accepted, Relaxed);
         for (all, new) in self.counts.iter().zip(tally.counts) {
             all.add(new, Relaxed);
         }
     }
 
-    /// A line for each count.
+    /// A line for each count, and how many requests were accepted.
     pub(crate) fn show(&self, out: &SeqFile) {
+        seq_print!(out, "accepted {}\n", self.accepted.load(Relaxed));
         for (index, count) in self.counts.iter().enumerate() {
             let count = count.load(Relaxed);
             match index {

@@ -38,6 +38,7 @@ const AHEAD: usize = 7;
 pub(crate) struct Run {
     pub(crate) regime: &'static Regime,
     pub(crate) seed: u64,
+    /// How many are to be accepted: it goes on until then.
     pub(crate) requests: u64,
     pub(crate) fault: Option<Fault>,
 }
@@ -75,11 +76,14 @@ impl Run {
             Err(error) => pr_err!("{name}: seed {seed:#x}: request {number}: {error:?}\n"),
             Ok(()) => {
                 let Tally {
-                    operations, most, ..
+                    accepted,
+                    operations,
+                    most,
+                    ..
                 } = test.tally;
                 coverage.add(&test.tally);
                 pr_info!(
-                    "{name}: seed {seed:#x}: {number} requests, {operations} operations, \
+                    "{name}: seed {seed:#x}: {number} requests, {accepted} accepted, {operations} operations, \
                      at most {most} mappings\n"
                 );
             }
@@ -111,7 +115,7 @@ impl<'a> Test<'a> {
         }
         let mut looked = 0;
         for turn in 0.. {
-            if self.number >= self.run.requests {
+            if self.tally.accepted >= self.run.requests {
                 break;
             }
             self.step(cx, &ahead[turn % AHEAD])?;
@@ -134,10 +138,10 @@ impl<'a> Test<'a> {
 
     /// Commits a batch everywhere, and compares what is told.
     fn step(&mut self, cx: &mut Cx<'_, Process>, batch: &Batch) -> Result {
-        let regime = self.run.regime;
+        let (regime, fault) = (self.run.regime, self.fault());
         self.oracle.commit(cx, batch, &mut self.answer)?;
         self.tally.add(regime, batch, &self.answer);
-        if let Some(fault) = self.fault() {
+        if let Some(fault) = fault {
             fault.inject(&mut self.answer);
         }
         let mut same = true;
@@ -181,7 +185,7 @@ impl<'a> Test<'a> {
     fn fault(&self) -> Option<Fault> {
         self.run
             .fault
-            .filter(|_| self.number >= self.run.requests / 2)
+            .filter(|_| self.tally.accepted >= self.run.requests / 2)
     }
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * drm_gpuvm without a GPU: a device that is never registered, objects that are
- * only pointers, and a driver that does at once what it is told, as one with
- * synchronous VM_BIND does.
+ * drm_gpuvm without a GPU, and a driver that does at once what it is told, as
+ * one with synchronous VM_BIND does.
  *
  * What is asked here is what drm_gpuvm computes: which mappings a request
  * meets, what is left of them, and in which order. Objects are compared by it
@@ -13,17 +12,14 @@
  * behind that strata_gpuvm_destroy() does not free.
  */
 #include <linux/atomic.h>
-#include <linux/device/faux.h>
 #include <linux/err.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <drm/drm_drv.h>
-#include <drm/drm_gem.h>
-#include <drm/drm_gpuvm.h>
 
+#include "nogpu.h"
 #include "oracle.h"
 
 /* Mappings that the callbacks of a request may need at most. */
@@ -34,7 +30,7 @@
 /**
  * struct strata_gpuvm - a VM, and the request that it is at
  * @base: the kernel's part
- * @faux: the parent of the DRM device
+ * @gpu: its device
  * @spares: mappings for callbacks to use, so that none of them can fail halfway,
  *	and those that are no longer used: a checking kernel takes long to free one
  * @spare: how many there are
@@ -44,7 +40,7 @@
  */
 struct strata_gpuvm {
 	struct drm_gpuvm base;
-	struct faux_device *faux;
+	struct nogpu gpu;
 	struct list_head spares;
 	unsigned int spare;
 	struct strata_gpuvm_op *ops;
@@ -373,20 +369,14 @@ long strata_gpuvm_list(struct strata_gpuvm *vm, struct strata_gpuvm_piece *piece
 
 /* --- a VM --- */
 
-static const struct drm_driver driver = {
-	.driver_features = DRIVER_GEM,
-	.name = "strata-gpuvm",
-	.desc = "Strata's test of drm_gpuvm",
-};
-
-static struct faux_device *parent_create(void)
+static int gpu_create(struct nogpu *gpu)
 {
-	/* Names of devices are unique, and there may be several VMs. */
+	/* There may be several VMs. */
 	static atomic_t number = ATOMIC_INIT(0);
 	char name[32];
 
 	snprintf(name, sizeof(name), "strata-gpuvm.%d", atomic_inc_return(&number));
-	return faux_device_create(name, NULL, NULL);
+	return nogpu_create(gpu, name);
 }
 
 /*
@@ -396,37 +386,22 @@ static struct faux_device *parent_create(void)
 struct strata_gpuvm *strata_gpuvm_create(u64 start, u64 range, u64 kernel_start,
 					 u64 kernel_range)
 {
-	struct drm_gem_object *root;
-	struct strata_gpuvm *vm;
-	struct drm_device *drm;
-	int err = -ENOMEM;
+	struct strata_gpuvm *vm = kzalloc_obj(*vm);
+	int err;
 
-	vm = kzalloc_obj(*vm);
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&vm->spares);
-	vm->faux = parent_create();
-	if (!vm->faux)
+	err = gpu_create(&vm->gpu);
+	if (err)
 		goto err_vm;
-	drm = drm_dev_alloc(&driver, &vm->faux->dev);
-	if (IS_ERR(drm)) {
-		err = PTR_ERR(drm);
-		goto err_faux;
-	}
-	root = drm_gpuvm_resv_object_alloc(drm);
-	if (!root)
-		goto err_drm;
-	drm_gpuvm_init(&vm->base, "strata", 0, drm, root, start, range, kernel_start,
-		       kernel_range, &vm_ops);
-	/* The VM has references of its own. */
-	drm_gem_object_put(root);
-	drm_dev_put(drm);
+	err = nogpu_vm_init(&vm->gpu, &vm->base, start, range, kernel_start, kernel_range, &vm_ops);
+	if (err)
+		goto err_gpu;
 	return vm;
 
-err_drm:
-	drm_dev_put(drm);
-err_faux:
-	faux_device_destroy(vm->faux);
+err_gpu:
+	nogpu_destroy(&vm->gpu);
 err_vm:
 	kfree(vm);
 	return ERR_PTR(err);
@@ -435,7 +410,7 @@ err_vm:
 /* The end of a VM, and of all that is mapped in it. */
 void strata_gpuvm_destroy(struct strata_gpuvm *vm)
 {
-	struct faux_device *faux = vm->faux;
+	struct nogpu gpu = vm->gpu;
 	struct drm_gpuva *va, *after;
 
 	drm_gpuvm_for_each_va_safe(va, after, &vm->base) {
@@ -447,5 +422,5 @@ void strata_gpuvm_destroy(struct strata_gpuvm *vm)
 	while ((va = take(vm)))
 		kfree(va);
 	drm_gpuvm_put(&vm->base);
-	faux_device_destroy(faux);
+	nogpu_destroy(&gpu);
 }

@@ -170,14 +170,14 @@ impl Kind for Shared {
 type Tree<K> = MapleTree<<K as Kind>::Value, Spin<SignalLock>, <K as Kind>::Mode>;
 
 /// A tree, and the values that are not in it.
-pub(super) struct Work<K: Kind> {
+pub(super) struct Verbs<K: Kind> {
     tree: Pin<KBox<Tree<K>>>,
     order: Order,
     spare: KVVec<K::Value>,
     held: KVVec<Reservation>,
 }
 
-impl<K: Kind> Work<K> {
+impl<K: Kind> Verbs<K> {
     pub(super) fn new(cx: &mut Cx<'_, Working>, order: Order) -> Result<Self> {
         let tree = Tree::<K>::new(cx, lock_class!(SignalLock, "bench tree"));
         Ok(Self {
@@ -297,25 +297,11 @@ impl<K: Kind> Work<K> {
     /// A value for each two slots, whatever is there.
     fn over(&mut self, cx: &mut Cx<'_, Working>, from: usize, count: usize) -> Result<u64> {
         // There are no rests, and none is used.
-        let mut none = Spares::new(&mut gfp::kernel(cx))?;
+        let mut none = Spares::<K::Value>::new(&mut gfp::kernel(cx))?;
         for &slot in self.order.part(from, count)? {
-            let value = self.spare.pop().ok_or(ENOENT)?;
             let low = slot & !1;
             let range = Range::new(range(low)?.first(), range(low + 1)?.last())?;
-            let spare = &mut self.spare;
-            self.tree.lock(cx, |tree, cx| {
-                tree.store(
-                    &mut gfp::nowait(cx),
-                    range,
-                    Some(value),
-                    &mut none,
-                    |_, old| {
-                        if let Some(old) = K::displaced(old) {
-                            let _ = spare.push_within_capacity(old);
-                        }
-                    },
-                )
-            })?;
+            store::<K>(cx, &self.tree, &mut self.spare, range, &mut none)?;
         }
         Ok(0)
     }
@@ -323,24 +309,10 @@ impl<K: Kind> Work<K> {
     /// A value for the middle of what is at a slot.
     fn cut(&mut self, cx: &mut Cx<'_, Working>, from: usize, count: usize) -> Result<u64> {
         for &slot in self.order.part(from, count)? {
-            let mut rests = Spares::new(&mut gfp::kernel(cx))?;
-            let value = self.spare.pop().ok_or(ENOENT)?;
+            let mut rests = Spares::<K::Value>::new(&mut gfp::kernel(cx))?;
             let first = range(slot)?.first() + LENGTH / 4;
             let range = Range::new(first, first + LENGTH / 2 - 1)?;
-            let spare = &mut self.spare;
-            self.tree.lock(cx, |tree, cx| {
-                tree.store(
-                    &mut gfp::nowait(cx),
-                    range,
-                    Some(value),
-                    &mut rests,
-                    |_, old| {
-                        if let Some(old) = K::displaced(old) {
-                            let _ = spare.push_within_capacity(old);
-                        }
-                    },
-                )
-            })?;
+            store::<K>(cx, &self.tree, &mut self.spare, range, &mut rests)?;
         }
         Ok(0)
     }
@@ -365,6 +337,27 @@ impl<K: Kind> Work<K> {
     }
 }
 
+/// Stores a value over whatever is there, which can be used again then.
+#[inline(always)]
+fn store<K: Kind>(
+    cx: &mut Cx<'_, Working>,
+    tree: &Tree<K>,
+    spare: &mut KVVec<K::Value>,
+    range: Range,
+    rests: &mut Spares<K::Value>,
+) -> Result {
+    let value = spare.pop().ok_or(ENOENT)?;
+    let displaced = |_, old| {
+        if let Some(old) = K::displaced(old) {
+            let _ = spare.push_within_capacity(old);
+        }
+    };
+    tree.lock(cx, |tree, cx| {
+        tree.store(&mut gfp::nowait(cx), range, Some(value), rests, displaced)
+    })?;
+    Ok(())
+}
+
 /// Puts a value back where it can be used again.
 #[inline(always)]
 fn keep<V>(spare: &mut KVVec<V>, value: Option<V>) -> Result {
@@ -374,7 +367,7 @@ fn keep<V>(spare: &mut KVVec<V>, value: Option<V>) -> Result {
     }
 }
 
-impl Work<Boxed<Gaps>> {
+impl Verbs<Boxed<Gaps>> {
     pub(super) fn gap_up(
         &mut self,
         cx: &mut Cx<'_, Working>,
@@ -411,7 +404,7 @@ impl Work<Boxed<Gaps>> {
     }
 }
 
-impl Work<Shared> {
+impl Verbs<Shared> {
     pub(super) fn hit_rcu(&mut self, from: usize, count: usize) -> Result<u64> {
         let mut sum = 0;
         for &slot in self.order.part(from, count)? {
