@@ -8,6 +8,7 @@ mod space;
 use drm::{Gpuvm, Op, UnmapOp, Va};
 use proptest::prelude::*;
 use space::{Done, Space, Stream, BASES, LENGTH};
+use std::cell::Cell;
 use strata_plan::va::{Limits, Piece, Request, Span, Step};
 
 /// Theirs, with the same limits and without a mapping.
@@ -79,14 +80,14 @@ fn theirs(gpuvm: &Gpuvm, request: &Request<u8>) -> Option<Result<Vec<Op>, drm::I
     }
 }
 
-/// One request to both.
-fn compare(limits: &Limits, space: &mut Space, gpuvm: &mut Gpuvm, request: &Request<u8>) {
+/// One request to both. Says whether both have such a request, and allow it.
+fn compare(limits: &Limits, space: &mut Space, gpuvm: &mut Gpuvm, request: &Request<u8>) -> bool {
     let Some(theirs) = theirs(gpuvm, request) else {
-        return;
+        return false;
     };
     assert_eq!(limits.check(&request.span()).is_ok(), theirs.is_ok());
     let Ok(theirs) = theirs else {
-        return;
+        return false;
     };
     let done = space.apply(request);
     assert_eq!(ops(request, &done), theirs, "{request:?} on {gpuvm:?}");
@@ -100,6 +101,7 @@ fn compare(limits: &Limits, space: &mut Space, gpuvm: &mut Gpuvm, request: &Requ
             gpuvm.vas = space.pieces().map(va).collect();
         }
     }
+    true
 }
 
 /// Every way in which one mapping and one request can lie, agree and be sparse.
@@ -114,8 +116,7 @@ fn every_pair_is_as_in_drm_gpuvm() {
             let mut space = Space::default();
             space.apply(&Request::Map(old));
             gpuvm.vas = vec![va(&old)];
-            compare(&limits, &mut space, &mut gpuvm, &request);
-            compared += 1;
+            compared += u32::from(compare(&limits, &mut space, &mut gpuvm, &request));
         }
     }
     assert!(compared > 50_000);
@@ -151,23 +152,38 @@ fn pairs(base: u64, length: u64) -> Vec<(Piece<u8>, Request<u8>)> {
     pairs
 }
 
-proptest! {
-    #[test]
-    fn streams_are_as_in_drm_gpuvm(
+/// Requests that were compared in all streams of a run, at least.
+const COMPARED: u64 = 750_000;
+
+#[test]
+fn streams_are_as_in_drm_gpuvm() {
+    let (streams, compared) = (Cell::new(0), Cell::new(0));
+    let config = space::config();
+    let asked = config.cases;
+    proptest!(config, |(
         seed in any::<u64>().no_shrink(),
-        length in 1usize..8000,
+        length in 1usize..10_000,
         base in prop::sample::select(&BASES),
-    ) {
+    )| {
         let mut stream = Stream::new(seed);
         let mut space = Space::default();
         let all = Span::new(base, LENGTH).unwrap();
         let limits = Limits::new(all, Span::new(base + 13, 3).ok()).unwrap();
         let mut gpuvm = gpuvm(&limits);
         for _ in 0..length {
-            compare(&limits, &mut space, &mut gpuvm, &stream.request(base));
+            let done = compare(&limits, &mut space, &mut gpuvm, &stream.request(base));
+            compared.set(compared.get() + u64::from(done));
         }
-    }
+        streams.set(streams.get() + 1);
+    });
+    assert!(streams.get() >= asked, "{streams:?} of {asked} streams ran");
+    assert!(
+        compared.get() >= COMPARED,
+        "{compared:?} requests were compared"
+    );
+}
 
+proptest! {
     /// What they check of two numbers, we check of them too. They let a range without length pass.
     #[test]
     fn what_they_refuse_we_refuse(

@@ -8,6 +8,7 @@ mod space;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use space::{Done, Space, Stream, BASES, LENGTH};
+use std::cell;
 use strata_plan::va::{Piece, Request, Span, Step};
 
 /// What is at an address.
@@ -159,17 +160,33 @@ proptest! {
         run(base, requests.iter().map(|request| moved(request, base)));
     }
 
-    /// Many, which shrink to the shortest stream that goes wrong. A run has more than a million of
-    /// them, with a step and more each.
-    #[test]
-    fn long_streams_are_exact(
+}
+
+/// Requests of all streams of a run, at least, with a step and more each.
+const REQUESTS: u64 = 2_000_000;
+
+/// Many, which shrink to the shortest stream that goes wrong.
+#[test]
+fn long_streams_are_exact() {
+    let (streams, requests) = (cell::Cell::new(0), cell::Cell::new(0));
+    let config = space::config();
+    let asked = config.cases;
+    proptest!(config, |(
         seed in any::<u64>().no_shrink(),
-        length in 1usize..10_000,
+        length in 1usize..20_000,
         base in prop::sample::select(&BASES),
-    ) {
+    )| {
         let mut stream = Stream::new(seed);
         run(base, (0..length).map(|_| stream.request(base)));
-    }
+        streams.set(streams.get() + 1);
+        requests.set(requests.get() + length as u64);
+    });
+    // What a file of failures has comes before those that are asked for.
+    assert!(streams.get() >= asked, "{streams:?} of {asked} streams ran");
+    assert!(
+        requests.get() >= REQUESTS,
+        "{requests:?} requests were made"
+    );
 }
 
 /// What the streams above are made of: requests meet mappings in every way, more than one each.
@@ -178,8 +195,8 @@ fn streams_meet_everything() {
     let mut stream = Stream::new(1);
     let mut space = Space::default();
     let mut seen = [[0; 4]; 5];
-    const REQUESTS: u32 = 20_000;
-    for _ in 0..REQUESTS {
+    const LOOKED_AT: u32 = 20_000;
+    for _ in 0..LOOKED_AT {
         let request = stream.request(0);
         for (_, step) in space.apply(&request) {
             let (kind, sides) = match step {
@@ -190,7 +207,7 @@ fn streams_meet_everything() {
             seen[kind][sides] += 1;
         }
     }
-    assert!(seen.as_flattened().iter().sum::<u32>() > REQUESTS);
+    assert!(seen.as_flattened().iter().sum::<u32>() > LOOKED_AT);
     let often = |count: &u32| *count > 100;
     assert!(seen[0][0] > 100 && seen[1][0] > 100);
     assert!(

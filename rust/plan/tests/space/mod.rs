@@ -2,12 +2,25 @@
 
 //! An address space that is kept by [`Request::step`], and streams of requests for it.
 
+use proptest::prelude::ProptestConfig;
 use std::collections::BTreeMap;
 use strata_plan::va::{Piece, Request, Span, Step};
 
 /// Where the address spaces of the tests begin, and how long they are.
 pub const LENGTH: u64 = 40;
 pub const BASES: [u64; 3] = [0, 0x7fff_ffff_ffe0, u64::MAX - LENGTH];
+
+/// Streams of a run: fewer than these are no proof, whatever the environment asks for.
+const STREAMS: u32 = 256;
+
+/// How the tests with streams are run.
+pub fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.max(STREAMS),
+        ..config
+    }
+}
 
 /// What one request did to one mapping.
 pub type Done = (Piece<u8>, Step<u8>);
