@@ -62,6 +62,7 @@ const struct corpus_case atomic_cases[] = {
 	CELL(atomic, maple_reserve),
 	CELL(atomic, maple_commit),
 	CELL(atomic, maple_read),
+	CELL(atomic, va_find),
 	CELL(atomic, fence_signal),
 	/* Who holds it may be asleep, and must not be spun for; trying does not say so. */
 	CELL(atomic, resv_trylock),
@@ -84,6 +85,7 @@ const struct corpus_case atomic_cases[] = {
 	CELL(rcu, mempool_preallocated),
 	CELL(rcu, maple_commit),
 	CELL(rcu, maple_read),
+	CELL(rcu, va_find),
 	CELL(rcu, fence_signal),
 	CELL(rcu, resv_trylock),
 	{}

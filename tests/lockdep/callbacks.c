@@ -45,7 +45,7 @@ static int lock_ring(void)
 	return 0;
 }
 
-static struct callback irq_callback = { .run = lock_ring, .err = -ENODATA };
+static struct callback irq_callback;
 static struct dma_fence *irq_fence;
 static DECLARE_COMPLETION(irq_done);
 
@@ -55,16 +55,14 @@ static void signal_from_irq(struct irq_work *work)
 	complete(&irq_done);
 }
 
-/*
- * The callback's spinlock is elsewhere taken with interrupts on; the device's
- * interrupt that signals the fence may come just then.
- */
-static int callback_takes_irq_unsafe_spinlock(void)
+/* In the callback of a fence that the device's interrupt signals. */
+static int inside_irq_callback(int (*run)(void))
 {
 	struct irq_work work = IRQ_WORK_INIT(signal_from_irq);
 	int err;
 
-	lock_ring();
+	irq_callback.run = run;
+	irq_callback.err = -ENODATA;
 	irq_fence = corpus_fence();
 	if (!irq_fence)
 		return -ENOMEM;
@@ -74,6 +72,35 @@ static int callback_takes_irq_unsafe_spinlock(void)
 	irq_work_sync(&work);
 	dma_fence_put(irq_fence);
 	return err ?: irq_callback.err;
+}
+
+/*
+ * The callback's spinlock is elsewhere taken with interrupts on; the interrupt
+ * may come just then.
+ */
+static int callback_takes_irq_unsafe_spinlock(void)
+{
+	lock_ring();
+	return inside_irq_callback(lock_ring);
+}
+
+static int after_preparing(const struct corpus_action *action)
+{
+	int err = action->prepare() ?: inside_irq_callback(action->run);
+
+	action->finish();
+	return err;
+}
+
+static int callback_finds_in_space(void)
+{
+	return after_preparing(&act_va_find);
+}
+
+/* The same for what the callback waits for, without a lock. */
+static int callback_finds_in_irq_unsafe_space(void)
+{
+	return after_preparing(&act_va_find_irq_unsafe);
 }
 
 /* Somebody waits for the callback of a fence that is dropped unsignalled. */
@@ -126,6 +153,7 @@ const struct corpus_case callback_cases[] = {
 	CELL(fence_callback, mempool_preallocated),
 	CELL(fence_callback, maple_commit),
 	CELL(fence_callback, maple_read),
+	CELL(fence_callback, va_find),
 	CELL(fence_callback, mutex_signalling),
 	CELL(fence_callback, resv_lock),
 	CELL(fence_callback, resv_trylock),
@@ -137,6 +165,8 @@ const struct corpus_case callback_cases[] = {
 	/* All fences share one lock class: no fence is signalled under another. */
 	CELL(fence_callback, fence_signal),
 	STORY(callback_takes_irq_unsafe_spinlock),
+	STORY(callback_finds_in_space),
+	STORY(callback_finds_in_irq_unsafe_space),
 
 	STORY(fence_released_unsignalled),
 	STORY(fence_error_after_signal),

@@ -130,6 +130,8 @@ extern const struct corpus_action act_maple_store;
 extern const struct corpus_action act_maple_reserve;
 extern const struct corpus_action act_maple_commit;
 extern const struct corpus_action act_maple_read;
+extern const struct corpus_action act_va_find;
+extern const struct corpus_action act_va_find_irq_unsafe;
 
 /* ranks.c */
 extern const struct corpus_action act_mutex_process;

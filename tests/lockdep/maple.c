@@ -7,6 +7,8 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/seqlock.h>
+#include <linux/spinlock.h>
 #include <linux/xarray.h>
 
 #include "corpus.h"
@@ -94,6 +96,71 @@ static int do_read(void)
 const struct corpus_action act_maple_read = {
 	.prepare = prepare_load,
 	.run = do_read,
+	.finish = end_own_tree,
+};
+
+/*
+ * A space: a tree that readers see at one moment. They wait for a writer, who
+ * must not be whom they interrupted.
+ */
+static DEFINE_SPINLOCK(space_lock);
+static seqcount_spinlock_t space_sequence = SEQCNT_SPINLOCK_ZERO(space_sequence, &space_lock);
+
+static void store_in_space(void)
+{
+	write_seqcount_begin(&space_sequence);
+	do_commit();
+	write_seqcount_end(&space_sequence);
+}
+
+static int prepare_space(void)
+{
+	unsigned long flags;
+	int err = prepare_store();
+
+	if (err)
+		return err;
+	spin_lock(&space_lock);
+	local_irq_save(flags);
+	store_in_space();
+	local_irq_restore(flags);
+	spin_unlock(&space_lock);
+	return 0;
+}
+
+static int prepare_irq_unsafe_space(void)
+{
+	int err = prepare_store();
+
+	if (err)
+		return err;
+	spin_lock(&space_lock);
+	store_in_space();
+	spin_unlock(&space_lock);
+	return 0;
+}
+
+static int do_find(void)
+{
+	unsigned int moment;
+	void *found;
+
+	rcu_read_lock();
+	do {
+		moment = read_seqcount_begin(&space_sequence);
+		found = mtree_load(&own, 15);
+	} while (read_seqcount_retry(&space_sequence, moment));
+	rcu_read_unlock();
+	return found == entry ? 0 : -EINVAL;
+}
+const struct corpus_action act_va_find = {
+	.prepare = prepare_space,
+	.run = do_find,
+	.finish = end_own_tree,
+};
+const struct corpus_action act_va_find_irq_unsafe = {
+	.prepare = prepare_irq_unsafe_space,
+	.run = do_find,
 	.finish = end_own_tree,
 };
 

@@ -99,6 +99,7 @@ const struct corpus_case process_cases[] = {
 	CELL(process, maple_reserve),
 	CELL(process, maple_commit),
 	CELL(process, maple_read),
+	CELL(process, va_find),
 	CELL(process, kthread_create),
 	CELL(process, cma_alloc),
 	CELL(process, mutex_process),

@@ -154,6 +154,7 @@ const struct corpus_case rank_cases[] = {
 	CELL(signalling_lock, alloc_nowait),
 	CELL(signalling_lock, maple_commit),
 	CELL(signalling_lock, maple_read),
+	CELL(signalling_lock, va_find),
 	CELL(signalling_lock, fence_wait),
 	CELL(signalling_lock, fence_signal),
 	CELL(signalling_lock, mutex_notifier),

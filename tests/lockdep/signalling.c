@@ -129,6 +129,7 @@ const struct corpus_case signalling_cases[] = {
 	CELL(signalling, maple_reserve),
 	CELL(signalling, maple_commit),
 	CELL(signalling, maple_read),
+	CELL(signalling, va_find),
 	CELL(signalling, cma_alloc),
 
 	/* Locks whose holders may wait for fences. */

@@ -14,6 +14,7 @@ mod live;
 mod locks;
 mod objects;
 mod shrinkers;
+mod spaces;
 mod trees;
 
 use self::{
@@ -21,6 +22,7 @@ use self::{
     live::Live,
     locks::Locks,
     objects::Objects,
+    spaces::Spaces,
     trees::Trees, //
 };
 use kernel::{
@@ -64,6 +66,7 @@ struct Tools {
     live: Arc<Live>,
     objects: Arc<Objects>,
     trees: Arc<Trees>,
+    spaces: Arc<Spaces>,
 }
 
 impl Tools {
@@ -74,20 +77,28 @@ impl Tools {
         let objects = Objects::new(cx, &prepared)?;
         let live = Live::new(cx, prepared)?;
         let trees = Trees::new(cx)?;
+        let spaces = Spaces::new(cx)?;
         Ok(Self {
             locks,
             live,
             objects,
             trees,
+            spaces,
         })
     }
 }
 
 /// All cases there are.
 fn all() -> impl Iterator<Item = &'static Case> {
-    [cases::ALL, shrinkers::ALL, objects::ALL, trees::ALL]
-        .into_iter()
-        .flatten()
+    [
+        cases::ALL,
+        shrinkers::ALL,
+        objects::ALL,
+        trees::ALL,
+        spaces::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 strata::module_entry!(Misuse);

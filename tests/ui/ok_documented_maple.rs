@@ -61,16 +61,25 @@ module! {
 
 strata::module_entry!(Module);
 
-/// What stands at a range: pages of a file, from `first` on.
+/// What stands at a range that begins at `at`: pages of a file, from `first` on.
 struct Pages {
+    at: usize,
     first: u64,
 }
 
+impl Pages {
+    /// The page that stands at an index of the range.
+    fn page(&self, index: usize) -> u64 {
+        self.first + (index - self.at) as u64
+    }
+}
+
 impl Divide for Pages {
-    fn divide(&self, whole: Range, part: Range) -> Self {
-        let skipped = part.first() - whole.first();
+    fn divide(&self, _whole: Range, part: Range) -> Self {
+        let at = part.first();
         Self {
-            first: self.first + skipped as u64,
+            at,
+            first: self.page(at),
         }
     }
 }
@@ -105,10 +114,11 @@ impl Bind {
     /// One may sleep, and fail.
     fn submit(cx: &mut Cx<'_, Process>, atlas: &Arc<Atlas>, range: Range, first: u64) -> Result {
         let gfp = &mut gfp::kernel(cx);
+        let at = range.first();
         let job = Self {
             atlas: atlas.clone(),
             range,
-            pages: RcuBox::new(gfp, Pages { first })?,
+            pages: RcuBox::new(gfp, Pages { at, first })?,
             spares: Spares::new(gfp)?,
             nodes: Reservation::new(gfp, ENTRIES, 1)?,
         };
@@ -177,8 +187,8 @@ impl misc::Device for Device {
                 let index: u64 = arg.read(cx)?;
                 let found = atlas
                     .tree
-                    .entry(&rcu::read_lock(), index as usize)
-                    .map(|(range, pages)| pages.first + (index - range.first() as u64));
+                    .load(&rcu::read_lock(), index as usize)
+                    .map(|pages| pages.page(index as usize));
                 arg.write(cx, &found.ok_or(ENOENT)?)
             }
             _ => Err(ENOTTY),
