@@ -94,7 +94,7 @@ class Plan:
     strict: bool = True
     # Whether the kernel's checkers, which allocate in any context, are not there.
     alone: bool = True
-    timeout: int = 600
+    timeout: int = 1200
 
     def script(self, seed: int) -> str:
         lines = [f"run commits {mode} {part.entries} {part.count} {part.seconds} {seed}"
@@ -123,7 +123,7 @@ NATIVE = (Plan("strict", _NATIVE, 200_000, _SPACES, 60_000, (3_000, 600), 1_500,
 
 CHECKED = Plan("checked", (Commits(1, 200, 10), Commits(100, 1_000, 12), Commits(3_000, 1_000, 15)), 900,
                (Commits(1, 200, 10), Commits(100, 500, 15), Commits(2_000, 500, 20)), 600,
-               (1_500, 60), 60, alone=False, timeout=900)
+               (1_500, 60), 60, alone=False)
 
 
 def seed_of(text: str | None) -> int:

@@ -5,52 +5,81 @@
 //! Each operation is tried again and again, the first time with its first allocation failing, then
 //! with its second one, until it needs no more. Until then nothing may have changed, and what it was
 //! given comes back.
+//!
+//! | file | what fails |
+//! |---|---|
+//! | `stream.rs`, `work.rs` | whatever changes a tree, in one stream |
+//! | `copies.rs` | copies of trees, of each size |
+//! | `spaces.rs` | spaces of addresses, and what is prepared for them |
 
 use super::{
-    add,
-    grown::{
-        tagged,
-        Kind, //
-    },
-    inject,
+    add, inject,
     ledger::{
+        self,
         Boxed,
         Keeps,
-        Ledger, //
+        Name,
+        Token, //
     },
-    model::{
-        Model,
-        Place, //
-    },
-    random::Random,
     Counts,
 };
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
+use kernel::prelude::*;
 use strata::{
+    cx::SignalLock,
     gfp::{
         Allocate,
         Gfp,
         Kernel,
         NoWait, //
     },
+    lock_class,
     maple::{
         Cause,
+        Cycle,
         Exclusive,
+        External,
+        FindsGaps,
+        Gaps,
+        Locked,
         MapleTree,
+        Mode,
         Nodes,
+        Plain,
         Range,
-        Reservation,
-        Spares, //
+        Rcu,
+        RcuBox,
+        Room,
+        Spin,
+        StoreError,
+        TryClone,
+        Value, //
     },
     prelude::*,
+    sync::Mutex, //
 };
 
-const CELLS: usize = 1000;
+mod copies;
+#[path = "../../rust/strata/maple/tests/hold.rs"]
+mod hold;
+#[path = "../../rust/strata/maple/tests/rooms.rs"]
+mod rooms;
+mod spaces;
+mod stream;
+mod work;
+
+use self::{
+    hold::{
+        Copies,
+        Guarded,
+        Hold,
+        Owned,
+        Spun, //
+    },
+    rooms::Rooms, //
+};
+
 /// Allocations of one operation: many more than there are.
-const MOST: u32 = 40;
+const MOST: u32 = 500;
 
 /// A class of allocations that is gone through.
 trait Swept: Allocate + Sized {
@@ -102,203 +131,70 @@ fn tried<T, S>(
     Err(EINVAL)
 }
 
-struct Sweep<V: Boxed, M: Keeps<V>> {
-    tree: Pin<KBox<MapleTree<V, Exclusive, M>>>,
-    model: Model,
-    ledger: Arc<Ledger>,
-    random: Random,
-    spares: Spares<V>,
-    tag: usize,
-}
+/// A tree of one's own, whose nodes may be waited for.
+struct Patient<V: Value, M: Mode<V>>(Pin<KBox<MapleTree<V, Exclusive, M>>>);
 
-/// One store, that is tried several times.
-struct Attempt<'s, V: Boxed, M: Keeps<V>> {
-    tree: Pin<&'s mut MapleTree<V, Exclusive, M>>,
-    model: &'s Model,
-    spares: &'s mut Spares<V>,
-    kind: Kind,
-    first: usize,
-    last: usize,
-    value: Option<V>,
-    tag: usize,
-}
+impl<V: Value, M: Mode<V>> Hold<V, M> for Patient<V, M> {
+    const NAME: &'static str = "exclusive, with GFP_KERNEL";
+    type Class = Kernel;
 
-impl<V: Boxed, M: Keeps<V>> Attempt<'_, V, M> {
-    /// Its nodes are allocated when it is done.
-    fn with_memory<C: Swept>(mut self, cx: &mut Cx<'_, Process>, counts: &Counts) -> Result {
-        let store =
-            |(cx, attempt): &mut (&mut Cx<'_, Process>, &mut Self)| attempt.store(&mut C::gfp(cx));
-        tried(counts, &mut (cx, &mut self), store, |(_, attempt)| {
-            attempt.unchanged()
-        })
+    fn new(cx: &mut Cx<'_, Process>) -> Result<Self> {
+        let tree = MapleTree::<V, Exclusive, M>::new();
+        Ok(Self(gfp::kernel(cx).boxed_init(tree)?))
     }
 
-    /// Its nodes are reserved before: that may fail, it may not.
-    fn with_reservation<C: Swept>(mut self, cx: &mut Cx<'_, Process>, counts: &Counts) -> Result {
-        let entries = self.model.values(0, CELLS - 1).count();
-        let reserve = |(cx, _): &mut (&mut Cx<'_, Process>, &mut Self)| {
-            Reservation::new(&mut C::gfp(cx), entries, 1).map_err(cause)
-        };
-        let nodes = tried(counts, &mut (cx, &mut self), reserve, |(_, attempt)| {
-            attempt.unchanged()
-        })?;
-        let (done, _) = inject::with_nth(1, || self.store(nodes));
-        ensure!(
-            done.is_ok(),
-            "{:?} fails with nodes that were reserved\n",
-            self.kind
-        );
-        Ok(())
-    }
-
-    /// Does it, if there are nodes.
-    fn store(&mut self, nodes: impl Nodes) -> Result<(), Cause> {
-        let range = self.model.range(self.first, self.last);
-        let mut tree = MapleTree::exclusive(self.tree.as_mut());
-        let done = match (self.kind, self.value.take()) {
-            (Kind::Insert, Some(value)) => tree
-                .insert(nodes, range, value)
-                .map_err(|error| (Some(error.value), error.cause)),
-            (Kind::Erase, value) => tree
-                .erase(nodes, range.first())
-                .map(drop)
-                .map_err(|error| (value, error.into())),
-            (_, value) => tree
-                .store(nodes, range, value, self.spares, |_, _| ())
-                .map_err(|error| (error.value, error.cause)),
-        };
-        done.map_err(|(value, cause)| {
-            self.value = value;
-            cause
-        })
-    }
-
-    fn unchanged(&mut self) -> Result {
-        let back = self.value.as_ref().map_or(0, |value| value.own().tag);
-        ensure!(back == self.tag, "the value did not come back\n");
-        let tree = MapleTree::exclusive(self.tree.as_mut());
-        tree.validate();
-        let same = self.model.agrees(tree.iter(Range::ALL).map(tagged::<V>));
-        ensure!(same, "{:?} failed and changed something\n", self.kind);
-        Ok(())
-    }
-}
-
-impl<V: Boxed, M: Keeps<V>> Sweep<V, M> {
-    fn new(cx: &mut Cx<'_, Process>, counts: &Counts, seed: u32) -> Result<Self> {
-        let new_tree = |cx: &mut Cx<'_, Process>| {
-            let tree = MapleTree::<V, Exclusive, M>::new();
-            gfp::kernel(cx).boxed_init(tree).map_err(cause)
-        };
-        let new_spares =
-            |cx: &mut Cx<'_, Process>| Spares::new(&mut gfp::kernel(cx)).map_err(Cause::from);
-        Ok(Self {
-            tree: tried(counts, cx, new_tree, |_| Ok(()))?,
-            model: Model::new(cx, CELLS, Place::Pages)?,
-            ledger: Ledger::new(cx)?,
-            random: Random::new(seed),
-            spares: tried(counts, cx, new_spares, |_| Ok(()))?,
-            tag: 0,
-        })
-    }
-
-    fn value<C: Swept>(&mut self, cx: &mut Cx<'_, Process>, counts: &Counts) -> Result<V> {
-        self.tag += 1;
-        let Self { ledger, tag, .. } = self;
-        let alive = ledger.alive();
-        let make = |cx: &mut Cx<'_, Process>| V::make(&mut C::gfp(cx), ledger, *tag).map_err(cause);
-        let value = tried(counts, cx, make, |_| Ok(()))?;
-        ensure!(
-            ledger.alive() == alive + 1,
-            "a value is neither in a box nor gone\n"
-        );
-        Ok(value)
-    }
-
-    /// What is done next, and where.
-    fn pick(&mut self, growing: bool) -> (Kind, usize, usize) {
-        let first = self.random.below(CELLS);
-        let longest = if self.random.percent(5) { CELLS } else { 6 };
-        let last = (first + self.random.below(longest)).min(CELLS - 1);
-        let free = self.model.values(first, last).next().is_none();
-        let kind = match (self.random.below(10), growing) {
-            (0..=4, true) | (0..=1, false) if free => Kind::Insert,
-            (0..=8, true) | (0..=3, false) => Kind::Store,
-            (4..=6, false) => Kind::Erase,
-            (_, _) => Kind::EraseRange,
-        };
-        (kind, first, if kind == Kind::Erase { first } else { last })
-    }
-
-    fn step<C: Swept>(
+    fn with<O>(
         &mut self,
         cx: &mut Cx<'_, Process>,
-        counts: &Counts,
-        growing: bool,
-    ) -> Result {
-        let (kind, first, last) = self.pick(growing);
-        let value = match kind {
-            Kind::Insert | Kind::Store => Some(self.value::<C>(cx, counts)?),
-            Kind::Erase | Kind::EraseRange => None,
-        };
-        let tag = value.as_ref().map_or(0, |value| value.own().tag);
-        let refill = |(cx, spares): &mut (&mut Cx<'_, Process>, &mut Spares<V>)| {
-            spares.refill(&mut C::gfp(cx)).map_err(Cause::from)
-        };
-        tried(
-            counts,
-            &mut (&mut *cx, &mut self.spares),
-            refill,
-            |_| Ok(()),
-        )?;
-        let reserved = self.random.percent(30);
-        let attempt = Attempt {
-            tree: self.tree.as_mut(),
-            model: &self.model,
-            spares: &mut self.spares,
-            kind,
-            first,
-            last,
-            value,
-            tag,
-        };
-        if reserved {
-            attempt.with_reservation::<C>(cx, counts)?;
-        } else {
-            attempt.with_memory::<C>(cx, counts)?;
-        }
-        let (from, to, _) = self.model.run(first);
-        match kind {
-            Kind::Erase => self.model.fill(from, to, 0),
-            _ => self.model.fill(first, last, tag),
-        }
-        let tree = MapleTree::exclusive(self.tree.as_mut());
-        let same = self.model.agrees(tree.iter(Range::ALL).map(tagged::<V>));
-        ensure!(same, "{kind:?} at {first} to {last} did something else\n");
-        Ok(())
+        f: impl for<'h, 't> FnOnce(&mut Locked<'h, 't, V, M>, &mut Gfp<'_, Kernel>) -> O,
+    ) -> O {
+        let mut tree = MapleTree::exclusive(self.0.as_mut());
+        f(&mut tree, &mut gfp::kernel(cx))
     }
 }
 
-/// Goes through so many operations.
+impl<V: TryClone, M: Mode<V>> Copies<V, M> for Patient<V, M> {
+    fn copy(&mut self, from: &mut Self, cx: &mut Cx<'_, Process>) -> Result {
+        from.with(cx, |source, gfp| self.0.as_mut().try_copy(source, gfp))
+    }
+}
+
+/// Goes through so many operations, in trees of the same mode as `M`.
 pub(crate) fn run<V: Boxed, M: Keeps<V>>(
     cx: &mut Cx<'_, Process>,
     counts: &Counts,
     count: usize,
     seed: u32,
 ) -> Result {
-    let mut sweep = Sweep::<V, M>::new(cx, counts, seed)?;
-    for number in 0..count {
-        let growing = number * 4 / count % 2 == 0;
-        if number % 2 == 0 {
-            sweep.step::<Kernel>(cx, counts, growing)?;
-        } else {
-            sweep.step::<NoWait>(cx, counts, growing)?;
+    match M::NAME {
+        Name::Plain => {
+            all::<KBox<Token>, Plain>(cx, counts, count, seed)?;
+            spaces::run(cx, counts, count, seed)
         }
-        inject::breathe();
+        Name::Gaps => all::<KBox<Token>, Gaps>(cx, counts, count, seed),
+        Name::Rcu => all::<RcuBox<Token>, Rcu>(cx, counts, count, seed),
     }
-    let ledger = sweep.ledger.clone();
-    drop(sweep);
-    ensure!(ledger.sound(), "a dead value was touched\n");
-    ensure!(ledger.alive() == 0, "{} values leaked\n", ledger.alive());
-    Ok(())
+}
+
+/// Goes through all locks.
+fn all<V, M>(cx: &mut Cx<'_, Process>, counts: &Counts, count: usize, seed: u32) -> Result
+where
+    V: Boxed + TryClone,
+    M: Rooms<V>,
+{
+    under::<Patient<V, M>, V, M>(cx, counts, count / 2, seed)?;
+    under::<Owned<V, M>, V, M>(cx, counts, count / 2, seed.wrapping_add(1))?;
+    under::<Spun<V, M>, V, M>(cx, counts, count / 2, seed.wrapping_add(2))?;
+    under::<Guarded<V, M>, V, M>(cx, counts, count / 2, seed.wrapping_add(3))
+}
+
+fn under<H, V, M>(cx: &mut Cx<'_, Process>, counts: &Counts, count: usize, seed: u32) -> Result
+where
+    H: Copies<V, M>,
+    V: Boxed + TryClone,
+    M: Rooms<V>,
+{
+    stream::run::<H, V, M>(cx, counts, count, seed)
+        .and_then(|()| copies::run::<H, V, M>(cx, counts))
+        .inspect_err(|_| pr_err!("... of a tree with a lock: {}\n", H::NAME))
 }

@@ -119,11 +119,13 @@ fn space_request_prepared_in_signalling(cx: &mut Cx<'_, Process>, it: &Arc<Space
     cx.signalling(|cx| forged(cx, |cx| mapped(cx, &it.space).map(drop)))
 }
 
-/// What it displaces is dropped there, too.
+/// What is displaced is dropped there, too, and what is not needed after all.
 fn space_changed_in_signalling(cx: &mut Cx<'_, Process>, it: &Arc<Spaces>) -> Result {
     let map = mapped(cx, &it.space)?;
     let unmap = it.space.prepare_unmap(&mut gfp::kernel(cx), span(1)?)?;
+    let unneeded = mapped(cx, &it.space)?;
     cx.signalling(|cx| {
+        drop(unneeded);
         drop(it.space.commit(cx, map)?);
         drop(it.space.commit(cx, unmap)?);
         Ok(())

@@ -5,9 +5,11 @@
 use super::{
     super::{
         Cause,
+        Cycle,
         Locked,
         Range,
         Reservation,
+        Slot,
         Spares, //
     },
     gfp,
@@ -71,11 +73,19 @@ macro_rules! nodes {
     };
 }
 
+mod places;
+mod walk;
+
 /// A tree and its model.
 pub(super) struct Checked<H, V: Boxed, M: Keeps<V>> {
     pub(super) tree: H,
     pub(super) model: Model,
     pub(super) ledger: Arc<Ledger>,
+    /// Slots that are reserved, with their first and last cells.
+    slots: KVec<(Slot, usize, usize)>,
+    cycle: Cycle,
+    /// The cell behind the last one that the cycle came to.
+    next: usize,
     spares: Spares<V>,
     kept: Reservation,
     /// Stores that `kept` is still good for.
@@ -92,6 +102,9 @@ impl<H: Hold<V, M>, V: Boxed, M: Keeps<V>> Checked<H, V, M> {
             tree: H::new(cx)?,
             model: Model::new(cx, cells, place)?,
             ledger: Ledger::new(cx)?,
+            slots: gfp::kernel(cx).vec(places::SLOTS)?,
+            cycle: Cycle::default(),
+            next: 0,
             spares: Spares::new(&mut gfp::kernel(cx))?,
             kept: Reservation::new(&mut gfp::kernel(cx), cells, STORES)?,
             left: STORES,
@@ -145,7 +158,7 @@ impl<H: Hold<V, M>, V: Boxed, M: Keeps<V>> Checked<H, V, M> {
             nodes!(supply, gfp, self.kept, |nodes| tree
                 .insert(nodes, range, value))
         });
-        let free = self.model.values(first, last).next().is_none();
+        let free = self.model.is_free(first, last);
         match done {
             Ok(()) => {
                 ensure!(free, "what was there is lost\n");
@@ -209,11 +222,19 @@ impl<H: Hold<V, M>, V: Boxed, M: Keeps<V>> Checked<H, V, M> {
             nodes!(supply, gfp, *kept, |nodes| tree
                 .store(nodes, range, value, spares, out))
         });
-        ensure!(
-            done.is_ok(),
-            "not stored: {:?}\n",
-            done.err().map(|error| error.cause)
-        );
+        let reserved = model.is_reserved(first, last);
+        if let Err(error) = done {
+            let cause = error.cause;
+            ensure!(
+                reserved && cause == Cause::Reserved,
+                "not stored: {cause:?}\n"
+            );
+            let back = error.value.map_or(0, |value| value.own().tag);
+            let tag = if something { self.tag } else { 0 };
+            ensure!(back == tag, "another value came back\n");
+            return Ok(());
+        }
+        ensure!(!reserved, "a slot that is reserved was stored to\n");
         ensure!(
             right && wanted.next().is_none(),
             "something else came out\n"
@@ -238,11 +259,11 @@ impl<H: Hold<V, M>, V: Boxed, M: Keeps<V>> Checked<H, V, M> {
             let look = |(range, value)| (range, M::token(&value).tag, M::token(&value).id());
             Ok::<_, Error>(erased.map(look))
         })?;
-        let (first, last, tag) = self.model.run(cell);
-        let wanted = (tag != 0).then(|| (self.model.range(first, last), tag));
+        let wanted = self.model.value(cell);
         let found = erased.map(|(range, tag, _)| (range, tag));
         ensure!(found == wanted, "{found:?} came out, not {wanted:?}\n");
-        if tag != 0 {
+        if wanted.is_some() {
+            let (first, last, _) = self.model.run(cell);
             self.model.fill(first, last, 0);
         }
         Ok(())
@@ -256,21 +277,19 @@ impl<H: Hold<V, M>, V: Boxed, M: Keeps<V>> Checked<H, V, M> {
         last: usize,
     ) -> Result {
         let value = self.value(cx)?;
-        let (from, to, tag) = self.model.run(first);
-        let there = tag != 0 && (from, to) == (first, last);
         let range = self.model.range(first, last);
+        let old = self.model.value(first).filter(|(whole, _)| *whole == range);
         let done = self.tree.with(cx, |tree, _| {
             tree.replace(range, value)
                 .map(|old| M::token(&old).tag)
                 .map_err(|error| (error.value.own().tag, error.cause))
         });
-        let wanted = if there {
-            Ok(tag)
-        } else {
-            Err((self.tag, Cause::NotThere))
+        let wanted = match old {
+            Some((_, tag)) => Ok(tag),
+            None => Err((self.tag, Cause::NotThere)),
         };
         ensure!(done == wanted, "{done:?}, not {wanted:?}\n");
-        if there {
+        if old.is_some() {
             self.model.fill(first, last, self.tag);
         }
         Ok(())
@@ -318,7 +337,7 @@ impl<H: Hold<V, M>, V: Boxed, M: Keeps<V>> Checked<H, V, M> {
                 model.agrees(tree.iter(Range::ALL).map(tagged::<V>)),
                 "it holds something else\n"
             );
-            let empty = model.values(0, model.len() - 1).next().is_none();
+            let empty = model.is_free(0, model.len() - 1);
             ensure!(tree.is_empty() == empty, "it is not as empty as it says\n");
             Ok(())
         })?;
@@ -343,9 +362,10 @@ fn look_at_cell<V: Boxed, M: Keeps<V>>(
     model: &Model,
     cell: usize,
 ) -> Result {
-    let (first, last, tag) = model.run(cell);
+    let (first, last, _) = model.run(cell);
     let here = model.range(cell, cell);
-    let wanted = (tag != 0).then(|| (model.range(first, last), tag));
+    let wanted = model.value(cell);
+    let gap = wanted.is_none();
     for index in [here.first(), here.last()] {
         let entry = tree.entry(index);
         let found = entry.map(tagged::<V>);
@@ -360,7 +380,7 @@ fn look_at_cell<V: Boxed, M: Keeps<V>>(
         );
     }
     // Where something stands, its neighbours are beyond it.
-    let after = if tag == 0 { cell } else { last };
+    let after = if gap { cell } else { last };
     let end = model.len() - 1;
     let wanted = (after < end)
         .then(|| model.values(after + 1, end).next())
@@ -370,7 +390,7 @@ fn look_at_cell<V: Boxed, M: Keeps<V>>(
         found == wanted,
         "{found:?} comes after cell {cell}, not {wanted:?}\n"
     );
-    let before = if tag == 0 { cell } else { first };
+    let before = if gap { cell } else { first };
     let wanted = before
         .checked_sub(1)
         .and_then(|last| model.values_rev(0, last).next());

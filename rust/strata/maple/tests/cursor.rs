@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cursors: where they stand after each of their calls, against a list of all values.
+//! Cursors: where they stand after each of their calls, against a model of all values.
 
 use super::{
     super::{
-        Cause,
         Gaps,
-        Mode,
         Plain,
         Range,
         Rcu,
         RcuBox, //
     },
+    checked::Checked,
     hold::{
         Guarded,
         Hold,
@@ -20,9 +19,13 @@ use super::{
     },
     ledger::{
         Boxed,
+        Keeps,
         Ledger,
         Token, //
     },
+    model::Place,
+    random::Random,
+    seed, //
 };
 use crate::{
     cx::{
@@ -40,192 +43,26 @@ use kernel::{
 /// How many indices are used.
 const USED: usize = 160;
 
-/// What stands where: the values in a list that is not sorted.
-#[derive(Default)]
-struct List(KVec<(Range, usize)>);
-
-impl List {
-    fn met(&self, range: Range) -> impl Iterator<Item = (Range, usize)> + '_ {
-        let met = move |item: &(Range, usize)| item.0.intersection(&range).is_some();
-        self.0.iter().copied().filter(met)
-    }
-
-    fn take(&mut self, range: Range) {
-        self.0.retain(|item| item.0 != range);
-    }
-
-    fn put(&mut self, range: Range, tag: usize) -> Result {
-        Ok(self.0.push((range, tag), GFP_ATOMIC)?)
-    }
-}
-
-/// Where a cursor should be.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Before,
-    Value(Range),
-    Gap(Range),
-    After,
-}
-
-impl Place {
-    /// All that is above it, or below it.
-    fn beyond(self, within: Range, up: bool) -> Option<Range> {
-        match (self, up) {
-            (Place::Before, true) | (Place::After, false) => Some(within),
-            (Place::Before, false) | (Place::After, true) => None,
-            (Place::Value(at) | Place::Gap(at), true) => within.after(&at),
-            (Place::Value(at) | Place::Gap(at), false) => within.before(&at),
-        }
-    }
-}
-
-/// Numbers from a seed: the same in each run.
-struct Random(u64);
-
-impl Random {
-    /// One below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % end
-    }
-
-    /// A range of up to `longest` of the used indices, which begin at `base`.
-    fn range(&mut self, base: usize, longest: usize) -> Range {
-        let first = self.below(USED);
-        let last = (first + self.below(longest)).min(USED - 1);
-        Range::new(base + first, base + last).unwrap_or(Range::ALL)
-    }
-}
-
-/// Walks about in a tree, and compares each step.
-fn wander<V: Boxed, M: Mode<V>, H: Hold<V, M>>(cx: &mut Cx<'_, Process>, base: usize) -> Result {
-    let ledger = Ledger::new(cx)?;
-    let mut tree = H::new(cx)?;
-    let mut list = List::default();
-    let mut random = Random(0xc0de_u64.wrapping_add(base as u64));
+/// Walks about in a tree, again and again.
+fn wander<H: Hold<V, M>, V: Boxed, M: Keeps<V>>(
+    cx: &mut Cx<'_, Process>,
+    place: Place,
+    seed: u32,
+) -> Result {
+    let mut random = Random::new(seed);
+    let mut tree = Checked::<H, V, M>::new(cx, USED, place)?;
     let mut highest = 0;
-    for walk in 0..30 {
-        let within = match walk % 3 {
-            0 => Range::ALL,
-            _ => random.range(base, USED),
+    for walk in 0..150 {
+        let (first, last) = match walk % 3 {
+            0 => (0, USED - 1),
+            _ => random.range(USED, USED),
         };
-        highest = highest.max(tree.with(cx, |tree, gfp| {
-            let mut cursor = tree.cursor(within);
-            let mut place = Place::Before;
-            for _ in 0..60 {
-                let step = random.below(8);
-                match step {
-                    // To the next one, or the one before.
-                    0..3 => {
-                        let up = step != 0;
-                        let found = match up {
-                            true => cursor.next(),
-                            false => cursor.prev(),
-                        };
-                        let found = found.map(|(range, value)| (range, V::token(&value).tag));
-                        let met = (place.beyond(within, up)).and_then(|beyond| match up {
-                            true => list.met(beyond).min_by_key(|item| item.0.first()),
-                            false => list.met(beyond).max_by_key(|item| item.0.first()),
-                        });
-                        expect(found, met)?;
-                        place = match met {
-                            Some((range, _)) => Place::Value(range),
-                            None if up => Place::After,
-                            None => Place::Before,
-                        };
-                    }
-                    3 => {
-                        let index = random.range(base, 1).first();
-                        let found = cursor.seek(index);
-                        let found = found.map(|(range, value)| (range, V::token(&value).tag));
-                        let met = match within.contains(index) {
-                            true => list.met(Range::at(index)).next(),
-                            false => None,
-                        };
-                        expect(found, met)?;
-                        place = match met {
-                            Some((range, _)) => Place::Value(range),
-                            None if within.contains(index) => Place::Gap(Range::at(index)),
-                            None if index < within.first() => Place::Before,
-                            None => Place::After,
-                        };
-                    }
-                    4 => {
-                        let value = V::make(gfp, &ledger, walk)?;
-                        let replaced = cursor.replace(value);
-                        match (place, replaced) {
-                            (Place::Value(range), Ok(_)) => {
-                                list.take(range);
-                                list.put(range, walk)?;
-                            }
-                            (Place::Value(_), Err(error)) => return Err(error.into()),
-                            (_, Err(error)) => expect(error.cause, Cause::NotThere)?,
-                            (_, Ok(_)) => return Err(EINVAL),
-                        }
-                    }
-                    5 => {
-                        let removed = cursor.remove(&mut *gfp)?.map(|(range, _)| range);
-                        match place {
-                            Place::Value(range) => {
-                                expect(removed, Some(range))?;
-                                list.take(range);
-                                place = Place::Gap(range);
-                            }
-                            Place::Before | Place::Gap(_) | Place::After => expect(removed, None)?,
-                        }
-                    }
-                    _ => {
-                        let range = random.range(base, 4);
-                        let value = V::make(gfp, &ledger, walk)?;
-                        let stored = cursor.insert(&mut *gfp, range, value);
-                        if list.met(range).next().is_some() {
-                            let cause = stored.err().map(|error| error.cause);
-                            expect(cause, Some(Cause::Occupied))?;
-                            continue;
-                        }
-                        stored?;
-                        list.put(range, walk)?;
-                        place = match within.intersection(&range) {
-                            Some(_) => Place::Value(range),
-                            None if range.first() < within.first() => Place::Before,
-                            None => Place::After,
-                        };
-                    }
-                }
-                let here = cursor.current();
-                let here = here.map(|(range, value)| (range, V::token(&value).tag));
-                let there = match place {
-                    Place::Value(range) => list.met(range).next(),
-                    Place::Before | Place::Gap(_) | Place::After => None,
-                };
-                expect(here, there)?;
-                expect(cursor.gap().is_some(), matches!(place, Place::Gap(_)))?;
-                if let (Place::Gap(at), Some(gap)) = (place, cursor.gap()) {
-                    expect(list.met(gap).next(), None)?;
-                    expect(at.intersection(&within), at.intersection(&gap))?;
-                }
-            }
-            tree.validate();
-            Ok::<_, Error>(tree.height())
-        })?);
+        tree.walk(cx, &mut random, first, last)?;
+        tree.look_at_all(cx)?;
+        highest = highest.max(tree.tree.with(cx, |tree, _| tree.height()));
     }
-    expect(highest, 2)?;
-    drop(tree);
-    expect(ledger.settled(), true)
-}
-
-/// Says what is not as it should be.
-#[track_caller]
-fn expect<T: PartialEq + ::core::fmt::Debug>(found: T, expected: T) -> Result {
-    if found != expected {
-        let line = ::core::panic::Location::caller().line();
-        pr_err!("line {line}: {found:?}, not {expected:?}\n");
-        return Err(EINVAL);
-    }
-    Ok(())
+    ensure!(highest >= 2, "it had {highest} levels at most\n");
+    tree.end()
 }
 
 /// A tree with values at `ranges`, which have the first index as their number.
@@ -247,11 +84,12 @@ mod cases {
     use super::*;
 
     #[test]
-    fn it_stands_where_a_list_says_it_does() -> Result {
+    fn it_stands_where_a_model_says_it_does() -> Result {
         process(|cx| {
-            wander::<KBox<Token>, Plain, Owned<_, _>>(cx, 0)?;
-            wander::<KBox<Token>, Gaps, Guarded<_, _>>(cx, usize::MAX - (USED - 1))?;
-            wander::<RcuBox<Token>, Rcu, Spun<_, _>>(cx, 1000)
+            let seed = seed();
+            wander::<Owned<KBox<Token>, Plain>, _, _>(cx, Place::Low, seed)?;
+            wander::<Guarded<KBox<Token>, Gaps>, _, _>(cx, Place::High, seed)?;
+            wander::<Spun<RcuBox<Token>, Rcu>, _, _>(cx, Place::Pages, seed)
         })
     }
 

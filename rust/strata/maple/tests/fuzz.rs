@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random calls, each compared with what a flat array says: in all modes, under all locks.
+//! Random calls, each compared with what a flat array says: in all modes, under all locks. Stores,
+//! reserved slots, looks for room, cursors that change what they walk in and drains are one stream.
 
 use super::{
     super::{
@@ -21,11 +22,14 @@ use super::{
     },
     ledger::{
         Boxed,
-        Keeps,
         Token, //
     },
     model::Place,
     random::Random,
+    rooms::{
+        Rooms,
+        Way, //
+    },
     seed,
     Cx,
     Process, //
@@ -46,17 +50,16 @@ const STEPS: usize = if cfg!(CONFIG_DEBUG_MAPLE_TREE) {
 
 /// Some cells: mostly few, at times all.
 fn pick(random: &mut Random) -> (usize, usize) {
-    let first = random.below(CELLS);
     let longest = match random.below(100) {
         0..=59 => 3,
         60..=84 => 24,
         85..=97 => 150,
         _ => CELLS,
     };
-    (first, (first + random.below(longest)).min(CELLS - 1))
+    random.range(CELLS, longest)
 }
 
-fn step<H: Hold<V, M>, V: Boxed, M: Keeps<V>>(
+fn step<H: Hold<V, M>, V: Boxed, M: Rooms<V>>(
     cx: &mut Cx<'_, Process>,
     tree: &mut Checked<H, V, M>,
     random: &mut Random,
@@ -68,22 +71,46 @@ fn step<H: Hold<V, M>, V: Boxed, M: Keeps<V>>(
         1 => Source::Once,
         _ => Source::Kept,
     };
-    match random.below(10) {
-        0..=2 => tree.insert(cx, source, first, last),
-        3..=7 => tree.store(cx, source, first, last, random.percent(stores)),
-        8 => tree.erase(cx, source, first),
-        _ => {
+    let few = (first, last.min(first + random.below(4)));
+    match random.below(40) {
+        0..=9 => tree.insert(cx, source, first, last),
+        10..=24 => tree.store(cx, source, first, last, random.percent(stores)),
+        25..=27 => tree.erase(cx, source, first),
+        28..=30 => {
             if random.percent(80) {
                 (first, last, _) = tree.model.run(first);
             }
             tree.replace(cx, first, last)
         }
+        31..=33 if M::KNOWS => {
+            let way = match random.below(3) {
+                0 => Way::Lowest,
+                1 => Way::Highest,
+                _ => Way::Next,
+            };
+            if random.percent(5) {
+                tree.begin_cycle(first);
+            }
+            let size = (1 + random.below(5), 1 << random.below(4));
+            let within = match random.percent(30) {
+                true => (first, last),
+                false => (0, CELLS - 1),
+            };
+            tree.alloc(cx, source, way, size, within)
+        }
+        34..=35 => tree.reserve(cx, source, few.0, few.1),
+        36..=37 => tree.settle(cx, source, first, random.percent(60)),
+        38 if random.percent(8) => tree.drain(cx),
+        _ => match random.percent(50) {
+            true => tree.walk(cx, random, first, last),
+            false => tree.walk(cx, random, 0, CELLS - 1),
+        },
     }
     .and_then(|()| tree.look_at(cx, first, last))
     .inspect_err(|_| pr_err!("... with {source:?} at cells {first} to {last}\n"))
 }
 
-fn run<H: Hold<V, M>, V: Boxed, M: Keeps<V>>(
+fn run<H: Hold<V, M>, V: Boxed, M: Rooms<V>>(
     cx: &mut Cx<'_, Process>,
     seed: u32,
     place: Place,
@@ -106,7 +133,7 @@ fn run<H: Hold<V, M>, V: Boxed, M: Keeps<V>>(
     tree.end()
 }
 
-fn fuzz<H: Hold<V, M>, V: Boxed, M: Keeps<V>>() -> Result {
+fn fuzz<H: Hold<V, M>, V: Boxed, M: Rooms<V>>() -> Result {
     process(|cx| {
         let seed = seed();
         for place in [Place::Low, Place::Pages, Place::High] {

@@ -30,6 +30,9 @@ use super::{
         Ledger,
         Token, //
     },
+    random::Random,
+    seed,
+    small::range, //
 };
 use crate::{
     cx::{
@@ -43,19 +46,6 @@ use kernel::prelude::*;
 
 /// Enough for three levels of nodes.
 const MAPPED: usize = 400;
-
-/// Numbers from a seed: the same in each run.
-struct Random(u64);
-
-impl Random {
-    /// One below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % end
-    }
-}
 
 /// Which of the indices from `base` on have something.
 struct Map {
@@ -88,9 +78,8 @@ impl Map {
 
     /// A range of up to `longest` places.
     fn any(&self, random: &mut Random, longest: usize) -> Range {
-        let first = random.below(MAPPED);
-        let last = (first + random.below(longest)).min(MAPPED - 1);
-        Range::new(self.base + first, self.base + last).unwrap_or(Range::ALL)
+        let (first, last) = random.range(MAPPED, longest);
+        range(self.base + first, self.base + last)
     }
 }
 
@@ -105,7 +94,7 @@ fn compare<H: Hold<Number, Gaps>>(cx: &mut Cx<'_, Process>, base: usize) -> Resu
         taken: [false; MAPPED],
     };
     let places = Range::new(base, base + (MAPPED - 1))?;
-    let mut random = Random(0x5eed_0000_u64.wrapping_add(base as u64));
+    let mut random = Random::new(seed());
     let mut tree = H::new(cx)?;
     tree.with(cx, |tree, gfp| {
         let outside = [Range::ALL.before(&places), Range::ALL.after(&places)];

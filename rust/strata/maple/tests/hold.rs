@@ -2,27 +2,24 @@
 
 //! Trees of every lock mode, used in one way.
 
-use super::super::{
+use super::{
+    gfp,
+    lock_class,
+    Allocate,
+    Cx,
     Exclusive,
     External,
+    Gfp,
     Locked,
     MapleTree,
     Mode,
+    Mutex,
+    NoWait,
+    Process,
+    SignalLock,
     Spin,
+    TryClone,
     Value, //
-};
-use crate::{
-    cx::{
-        Cx,
-        Process,
-        SignalLock, //
-    },
-    gfp::{
-        self,
-        Gfp,
-        NoWait, //
-    },
-    sync::Mutex, //
 };
 use kernel::{
     prelude::*,
@@ -33,13 +30,16 @@ use kernel::{
 pub(super) trait Hold<V: Value, M: Mode<V>>: Sized {
     const NAME: &'static str;
 
+    /// What may be allocated while it is locked.
+    type Class: Allocate;
+
     fn new(cx: &mut Cx<'_, Process>) -> Result<Self>;
 
     /// Runs `f` with the tree locked.
     fn with<O>(
         &mut self,
         cx: &mut Cx<'_, Process>,
-        f: impl for<'h, 't> FnOnce(&mut Locked<'h, 't, V, M>, &mut Gfp<'_, NoWait>) -> O,
+        f: impl for<'h, 't> FnOnce(&mut Locked<'h, 't, V, M>, &mut Gfp<'_, Self::Class>) -> O,
     ) -> O;
 }
 
@@ -63,16 +63,17 @@ pub(super) struct Owned<V: Value, M: Mode<V>>(pub(super) Pin<KBox<MapleTree<V, E
 
 impl<V: Value, M: Mode<V>> Hold<V, M> for Spun<V, M> {
     const NAME: &'static str = "spinlock";
+    type Class = NoWait;
 
     fn new(cx: &mut Cx<'_, Process>) -> Result<Self> {
-        let tree = MapleTree::<V, Spin, M>::new(cx, crate::lock_class!(SignalLock, "test tree"));
+        let tree = MapleTree::<V, Spin, M>::new(cx, lock_class!(SignalLock, "test tree"));
         Ok(Self(gfp::kernel(cx).boxed_init(tree)?))
     }
 
     fn with<O>(
         &mut self,
         cx: &mut Cx<'_, Process>,
-        f: impl for<'h, 't> FnOnce(&mut Locked<'h, 't, V, M>, &mut Gfp<'_, NoWait>) -> O,
+        f: impl for<'h, 't> FnOnce(&mut Locked<'h, 't, V, M>, &mut Gfp<'_, Self::Class>) -> O,
     ) -> O {
         self.0.lock(cx, |tree, cx| f(tree, &mut gfp::nowait(cx)))
     }
@@ -80,12 +81,13 @@ impl<V: Value, M: Mode<V>> Hold<V, M> for Spun<V, M> {
 
 /// A lock for trees.
 pub(super) fn guard(cx: &mut Cx<'_, Process>) -> Result<Arc<Guard>> {
-    let guard = Mutex::new(cx, crate::lock_class!(SignalLock, "test guard"), 0);
+    let guard = Mutex::new(cx, lock_class!(SignalLock, "test guard"), 0);
     gfp::kernel(cx).arc_init(guard)
 }
 
 impl<V: Value, M: Mode<V>> Hold<V, M> for Guarded<V, M> {
     const NAME: &'static str = "mutex";
+    type Class = NoWait;
 
     fn new(cx: &mut Cx<'_, Process>) -> Result<Self> {
         let guard = guard(cx)?;
@@ -97,7 +99,7 @@ impl<V: Value, M: Mode<V>> Hold<V, M> for Guarded<V, M> {
     fn with<O>(
         &mut self,
         cx: &mut Cx<'_, Process>,
-        f: impl for<'h, 't> FnOnce(&mut Locked<'h, 't, V, M>, &mut Gfp<'_, NoWait>) -> O,
+        f: impl for<'h, 't> FnOnce(&mut Locked<'h, 't, V, M>, &mut Gfp<'_, Self::Class>) -> O,
     ) -> O {
         let tree = &self.tree;
         self.guard.lock(cx, |count, cx| {
@@ -112,6 +114,7 @@ impl<V: Value, M: Mode<V>> Hold<V, M> for Guarded<V, M> {
 
 impl<V: Value, M: Mode<V>> Hold<V, M> for Owned<V, M> {
     const NAME: &'static str = "exclusive";
+    type Class = NoWait;
 
     fn new(cx: &mut Cx<'_, Process>) -> Result<Self> {
         Ok(Self(gfp::kernel(cx).boxed_init(MapleTree::<
@@ -124,7 +127,7 @@ impl<V: Value, M: Mode<V>> Hold<V, M> for Owned<V, M> {
     fn with<O>(
         &mut self,
         cx: &mut Cx<'_, Process>,
-        f: impl for<'h, 't> FnOnce(&mut Locked<'h, 't, V, M>, &mut Gfp<'_, NoWait>) -> O,
+        f: impl for<'h, 't> FnOnce(&mut Locked<'h, 't, V, M>, &mut Gfp<'_, Self::Class>) -> O,
     ) -> O {
         f(
             &mut MapleTree::exclusive(self.0.as_mut()),
@@ -132,3 +135,22 @@ impl<V: Value, M: Mode<V>> Hold<V, M> for Owned<V, M> {
         )
     }
 }
+
+/// A tree that can be made a copy of another of its kind.
+pub(super) trait Copies<V: TryClone, M: Mode<V>>: Hold<V, M> {
+    fn copy(&mut self, from: &mut Self, cx: &mut Cx<'_, Process>) -> Result;
+}
+
+macro_rules! copies {
+    ($hold:ident, $self:ident => $tree:expr) => {
+        impl<V: TryClone, M: Mode<V>> Copies<V, M> for $hold<V, M> {
+            fn copy(&mut $self, from: &mut Self, cx: &mut Cx<'_, Process>) -> Result {
+                from.with(cx, |source, gfp| $tree.as_mut().try_copy(source, gfp))
+            }
+        }
+    };
+}
+
+copies!(Spun, self => self.0);
+copies!(Guarded, self => self.tree);
+copies!(Owned, self => self.0);

@@ -105,6 +105,12 @@ impl Token {
     }
 }
 
+impl Clone for Token {
+    fn clone(&self) -> Self {
+        self.again()
+    }
+}
+
 impl Drop for Token {
     fn drop(&mut self) {
         self.check();
@@ -164,25 +170,41 @@ impl Boxed for RcuBox<Token> {
     }
 }
 
+/// The modes, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Plain,
+    Gaps,
+    Rcu,
+}
+
 /// A mode in whose trees there are such boxes.
-pub(super) trait Keeps<V: Boxed>: Mode<V> {
+pub(super) trait Keeps<V: Boxed>: Mode<V> + Sized {
+    const NAME: Name;
+
     /// What is in a value that was taken out.
     fn token<'a>(out: &'a Self::Out<'_>) -> &'a Token;
 }
 
 impl<V: Boxed> Keeps<V> for Plain {
+    const NAME: Name = Name::Plain;
+
     fn token<'a>(out: &'a V) -> &'a Token {
         out.own()
     }
 }
 
 impl<V: Boxed> Keeps<V> for Gaps {
+    const NAME: Name = Name::Gaps;
+
     fn token<'a>(out: &'a V) -> &'a Token {
         out.own()
     }
 }
 
 impl Keeps<RcuBox<Token>> for Rcu {
+    const NAME: Name = Name::Rcu;
+
     fn token<'a>(out: &'a Retired<'_, Token>) -> &'a Token {
         out
     }

@@ -16,6 +16,15 @@ use kernel::{
     prelude::*, //
 };
 
+/// The first of the tags that say of a cell that it is reserved: nothing is there, and nothing may go
+/// there.
+pub(super) const RESERVED: usize = 1 << 31;
+
+/// Whether a tag is a value's.
+fn is_value(tag: usize) -> bool {
+    tag != 0 && tag < RESERVED
+}
+
 /// Where the cells of a model stand.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
@@ -66,6 +75,11 @@ impl Model {
         Range::new(start, end).unwrap_or(Range::ALL)
     }
 
+    /// The cell of an index, which has one.
+    pub(super) fn cell(&self, index: usize) -> usize {
+        (index - self.first) >> self.shift
+    }
+
     /// The tag in a cell.
     pub(super) fn tag(&self, cell: usize) -> usize {
         self.cells.get(cell).map_or(0, |tag| *tag as usize)
@@ -82,8 +96,24 @@ impl Model {
         (first, cell + length - 1, tag)
     }
 
-    /// What stands in some cells, upwards: values with all that they stand at, and gaps of which
-    /// those at the ends are cut off there.
+    /// The value in a cell, with all that it stands at.
+    pub(super) fn value(&self, cell: usize) -> Option<(Range, usize)> {
+        let (first, last, tag) = self.run(cell);
+        is_value(tag).then(|| (self.range(first, last), tag))
+    }
+
+    /// Whether some cells have nothing, and none of them is reserved.
+    pub(super) fn is_free(&self, first: usize, last: usize) -> bool {
+        (first..=last).all(|cell| self.tag(cell) == 0)
+    }
+
+    /// Whether one of some cells is reserved.
+    pub(super) fn is_reserved(&self, first: usize, last: usize) -> bool {
+        (first..=last).any(|cell| self.tag(cell) >= RESERVED)
+    }
+
+    /// What stands in some cells, upwards: values and reserved slots with all that they stand at, and
+    /// gaps of which those at the ends are cut off there. Slots have the tag of gaps.
     pub(super) fn runs(&self, first: usize, last: usize) -> Runs<'_> {
         Runs {
             model: self,
@@ -115,7 +145,7 @@ impl Model {
             next = first.checked_sub(1);
             Some((self.range(first, last), tag))
         });
-        runs.filter(|(_, tag)| *tag != 0)
+        runs.filter(|(_, tag)| is_value(*tag))
     }
 
     /// Says what stands in some cells from now on.
@@ -150,6 +180,7 @@ impl Iterator for Runs<'_> {
             first = first.max(self.first);
             last = last.min(self.last);
         }
+        let tag = if is_value(tag) { tag } else { 0 };
         Some((self.model.range(first, last), tag))
     }
 }

@@ -24,6 +24,12 @@ impl Random {
         (self.next() % end as u64) as usize
     }
 
+    /// Some of `count` places in a row, at most `longest`: the first and the last.
+    pub(super) fn range(&mut self, count: usize, longest: usize) -> (usize, usize) {
+        let first = self.below(count);
+        (first, (first + self.below(longest)).min(count - 1))
+    }
+
     /// Whether it is one of `percent` cases in a hundred.
     pub(super) fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent

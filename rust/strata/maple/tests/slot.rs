@@ -25,6 +25,7 @@ use super::{
         Ledger,
         Token, //
     },
+    small::range, //
 };
 use crate::{
     cx::{
@@ -41,7 +42,7 @@ use kernel::prelude::*;
 const COUNT: usize = 40;
 
 fn place(index: usize) -> Range {
-    Range::new(4 * index, 4 * index + 2).unwrap_or(Range::ALL)
+    range(4 * index, 4 * index + 2)
 }
 
 fn check<V: Boxed, M: Mode<V>, H: Hold<V, M>>(cx: &mut Cx<'_, Process>) -> Result {
@@ -70,7 +71,7 @@ fn check<V: Boxed, M: Mode<V>, H: Hold<V, M>>(cx: &mut Cx<'_, Process>) -> Resul
         );
         let refused = tree.reserve_slot(&mut *gfp, Range::at(place(7).last()));
         assert_eq!(refused.err(), Some(Cause::Occupied));
-        let over = Range::new(0, place(COUNT).last()).unwrap_or(Range::ALL);
+        let over = range(0, place(COUNT).last());
         match tree.store(gfp, over, Some(value), &mut spares, |_, _| unreachable!()) {
             Err(error) => {
                 assert_eq!(error.cause, Cause::Reserved);

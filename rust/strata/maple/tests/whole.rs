@@ -8,6 +8,7 @@ use super::{
         Cause,
         Gaps,
         Mode,
+        Number,
         Plain,
         Range,
         Rcu,
@@ -16,6 +17,7 @@ use super::{
         Value, //
     },
     hold::{
+        Copies,
         Guarded,
         Hold,
         Owned,
@@ -26,6 +28,7 @@ use super::{
         Ledger,
         Token, //
     },
+    small::range, //
 };
 use crate::{
     cx::{
@@ -40,15 +43,23 @@ use crate::{
     kunit::process,
     sync, //
 };
-use core::ops::Deref;
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
 use kernel::{
     alloc::AllocError,
     prelude::*,
     sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
         atomic::{
             Atomic,
             Relaxed, //
         },
+        rcu,
         Arc, //
     },
 };
@@ -58,7 +69,7 @@ const COUNT: usize = 50;
 
 /// Values at every third index, with a gap between two.
 fn place(index: usize) -> Range {
-    Range::new(3 * index, 3 * index + 1).unwrap_or(Range::ALL)
+    range(3 * index, 3 * index + 1)
 }
 
 fn fill<V: Boxed, M: Mode<V>, H: Hold<V, M>>(
@@ -166,26 +177,7 @@ impl TryClone for Fragile {
     }
 }
 
-/// A tree that can be made a copy of another of its kind.
-trait Copies<M: Mode<Fragile>>: Hold<Fragile, M> {
-    fn copy(&mut self, from: &mut Self, cx: &mut Cx<'_, Process>) -> Result;
-}
-
-macro_rules! copies {
-    ($hold:ident, $self:ident => $tree:expr) => {
-        impl<M: Mode<Fragile>> Copies<M> for $hold<Fragile, M> {
-            fn copy(&mut $self, from: &mut Self, cx: &mut Cx<'_, Process>) -> Result {
-                from.with(cx, |source, gfp| $tree.as_mut().try_copy(source, gfp))
-            }
-        }
-    };
-}
-
-copies!(Spun, self => self.0);
-copies!(Guarded, self => self.tree);
-copies!(Owned, self => self.0);
-
-fn copy<M: Mode<Fragile>, H: Copies<M>>(cx: &mut Cx<'_, Process>) -> Result {
+fn copy<M: Mode<Fragile>, H: Copies<Fragile, M>>(cx: &mut Cx<'_, Process>) -> Result {
     let ledger = Ledger::new(cx)?;
     let mut hold = H::new(cx)?;
     for index in 0..COUNT {
@@ -235,6 +227,69 @@ fn copy<M: Mode<Fragile>, H: Copies<M>>(cx: &mut Cx<'_, Process>) -> Result {
     Ok(())
 }
 
+/// A tree of values that `make` makes, and a copy of it.
+fn both<V: TryClone, M: Mode<V>, H: Copies<V, M>>(
+    cx: &mut Cx<'_, Process>,
+    mut make: impl FnMut(&mut Cx<'_, Process>, usize) -> Result<V>,
+) -> Result<(H, H)> {
+    let (mut source, mut copied) = (H::new(cx)?, H::new(cx)?);
+    for index in 0..COUNT {
+        let value = make(cx, index)?;
+        source.with(cx, |tree, gfp| tree.insert(gfp, place(index), value))?;
+    }
+    copied.copy(&mut source, cx)?;
+    for tree in [&mut source, &mut copied] {
+        let right = tree.with(cx, |tree, _| {
+            tree.validate();
+            let ranges = tree.iter(Range::ALL).map(|(range, _)| range);
+            ranges.eq((0..COUNT).map(place))
+        });
+        ensure!(right, "a value stands elsewhere\n");
+    }
+    Ok((source, copied))
+}
+
+/// Copies a tree of boxes, of which each has its own.
+fn copy_boxes<V: Boxed + TryClone, M: Mode<V>, H: Copies<V, M>>(
+    cx: &mut Cx<'_, Process>,
+) -> Result {
+    let ledger = Ledger::new(cx)?;
+    let (source, mut copied) = both::<V, M, H>(cx, |cx, index| {
+        V::make(&mut gfp::kernel(cx), &ledger, index)
+    })?;
+    let alive = ledger.alive();
+    ensure!(alive == 2 * COUNT as i64, "{alive} boxes in two trees\n");
+    drop(source);
+    let right = copied.with(cx, |tree, _| {
+        let tags = tree.iter(Range::ALL).map(|(_, value)| {
+            let token = V::token(&value);
+            (token.id() >= 0, token.tag)
+        });
+        tags.eq((0..COUNT).map(|index| (true, index)))
+    });
+    ensure!(right, "the copy has others than its source had\n");
+    drop(copied);
+    ensure!(ledger.settled(), "not all are dropped once\n");
+    Ok(())
+}
+
+/// Something whose handles are counted.
+struct Shared(Atomic<i64>);
+
+static SHARED: Shared = Shared(Atomic::new(0));
+
+// SAFETY: It is there for ever, whoever counts.
+unsafe impl AlwaysRefCounted for Shared {
+    fn inc_ref(&self) {
+        self.0.add(1, Relaxed);
+    }
+
+    unsafe fn dec_ref(object: NonNull<Self>) {
+        // SAFETY: It is there for ever.
+        unsafe { object.as_ref() }.0.add(-1, Relaxed);
+    }
+}
+
 #[kunit_tests(strata_maple_whole)]
 mod cases {
     use super::*;
@@ -257,6 +312,106 @@ mod cases {
             copy::<Gaps, Spun<_, _>>(cx)?;
             copy::<Plain, Guarded<_, _>>(cx)?;
             copy::<Gaps, Owned<_, _>>(cx)
+        })
+    }
+
+    /// One value at 0 is the root itself: there is no slot to leave empty.
+    #[test]
+    fn a_copy_that_fails_at_the_root_takes_no_node() -> Result {
+        process(|cx| {
+            let ledger = Ledger::new(cx)?;
+            let mut source = Spun::<Fragile, Plain>::new(cx)?;
+            let value = Fragile(gfp::kernel(cx).boxed(Token::new(&ledger, 5))?);
+            source.with(cx, |tree, gfp| tree.insert(gfp, Range::at(0), value))?;
+            for left in [0, 1] {
+                LEFT.store(left, Relaxed);
+                let mut copied = Spun::<Fragile, Plain>::new(cx)?;
+                let result = copied.copy(&mut source, cx);
+                assert_eq!(result.is_ok(), left == 1);
+                let (empty, height) = copied.with(cx, |tree, _| (tree.is_empty(), tree.height()));
+                assert_eq!((empty, height), (left == 0, 0));
+                assert_eq!(ledger.alive(), 1 + left);
+            }
+            drop(source);
+            assert!(ledger.settled());
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn copied_boxes_are_each_trees_own() -> Result {
+        process(|cx| {
+            copy_boxes::<KBox<Token>, Plain, Spun<_, _>>(cx)?;
+            copy_boxes::<KBox<Token>, Gaps, Guarded<_, _>>(cx)?;
+            copy_boxes::<RcuBox<Token>, Rcu, Spun<_, _>>(cx)?;
+            copy_boxes::<RcuBox<Token>, Rcu, Guarded<_, _>>(cx)?;
+            copy_boxes::<RcuBox<Token>, Rcu, Owned<_, _>>(cx)
+        })
+    }
+
+    #[test]
+    fn a_copy_is_read_without_a_lock_if_its_source_is() -> Result {
+        process(|cx| {
+            let ledger = Ledger::new(cx)?;
+            let make = |cx: &mut Cx<'_, Process>, index| {
+                RcuBox::make(&mut gfp::kernel(cx), &ledger, index)
+            };
+            let (mut source, copied) = both::<_, Rcu, Spun<RcuBox<Token>, _>>(cx, make)?;
+            let guard = rcu::read_lock();
+            let seen = copied.0.load(&guard, place(7).first());
+            assert_eq!(seen.map(|token| token.tag), Some(7));
+            assert_eq!(copied.0.iter(&guard, Range::ALL).count(), COUNT);
+            drop(guard);
+            source.with(cx, |tree, _| tree.drain(|_, value| drop(value)))?;
+            let guard = rcu::read_lock();
+            let mut values = copied.0.iter(&guard, Range::ALL);
+            assert!(values.all(|(_, token)| token.id() >= 0));
+            drop(guard);
+            drop((source, copied));
+            assert!(ledger.settled());
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn copied_handles_are_of_the_same() -> Result {
+        process(|cx| {
+            let ledger = Ledger::new(cx)?;
+            let (source, mut copied) = both::<_, Plain, Owned<Arc<Token>, _>>(cx, |cx, index| {
+                Ok(gfp::kernel(cx).arc(Token::new(&ledger, index))?)
+            })?;
+            assert_eq!(ledger.alive(), COUNT as i64);
+            drop(source);
+            assert_eq!(ledger.alive(), COUNT as i64);
+            copied.with(cx, |tree, _| {
+                let tag = tree.load(place(9).last()).map(|token| token.tag);
+                assert_eq!(tag, Some(9));
+            });
+            drop(copied);
+            assert!(ledger.settled());
+
+            let (source, copied) =
+                both::<_, Gaps, Spun<ARef<Shared>, _>>(cx, |_, _| Ok(ARef::from(&SHARED)))?;
+            assert_eq!(SHARED.0.load(Relaxed), 2 * COUNT as i64);
+            drop(source);
+            assert_eq!(SHARED.0.load(Relaxed), COUNT as i64);
+            drop(copied);
+            assert_eq!(SHARED.0.load(Relaxed), 0);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn copied_numbers_are_the_same() -> Result {
+        process(|cx| {
+            let number = |index| Number::new(index).ok_or(EINVAL);
+            let (_source, mut copied) =
+                both::<_, Plain, Guarded<Number, _>>(cx, |_, index| number(index))?;
+            copied.with(cx, |tree, _| {
+                let numbers = tree.iter(Range::ALL).map(|(_, number)| number.get());
+                assert!(numbers.eq(0..COUNT));
+            });
+            Ok(())
         })
     }
 }

@@ -198,6 +198,10 @@ pub(super) enum Ask {
         addr: u64,
         length: u64,
     },
+    SplitSparse {
+        addr: u64,
+        length: u64,
+    },
 }
 
 /// Prepares it, with a number for what is mapped.
@@ -220,6 +224,7 @@ pub(super) fn prepare<C: Allocate>(
         }
         Ask::Unmap { addr, length } => space.prepare_unmap(gfp, span(addr, length)?),
         Ask::Split { addr, length } => space.prepare_split(gfp, span(addr, length)?),
+        Ask::SplitSparse { addr, length } => space.prepare_split_sparse(gfp, span(addr, length)?),
     }
 }
 

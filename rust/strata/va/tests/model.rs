@@ -111,6 +111,15 @@ impl Model {
                 self.cut(addr as usize);
                 self.cut((addr + length) as usize);
             }
+            Ask::SplitSparse { addr, length } => {
+                for border in [addr as usize, (addr + length) as usize] {
+                    // Object 0 is none.
+                    let cell = self.cells.get(border).copied().flatten();
+                    if cell.is_some_and(|cell| cell.object == 0) {
+                        self.cut(border);
+                    }
+                }
+            }
         }
     }
 

@@ -13,7 +13,8 @@ use super::{
         Ask,
         Gpu, //
     },
-    random::Random, //
+    random::Random,
+    seed, //
 };
 use crate::{
     cx::{
@@ -61,14 +62,14 @@ struct Watch {
     wrong: Atomic<i64>,
 }
 
-struct Reader(Arc<Watch>);
+struct Reader(Arc<Watch>, u32);
 
 impl work::Item for Reader {
     type Owner = crate::Strata;
 
     fn run(self, cx: &mut Cx<'_, Process>) {
-        let watch = &self.0;
-        let mut random = Random::new(7);
+        let Self(watch, seed) = &self;
+        let mut random = Random::new(*seed);
         while watch.stopped.load(Relaxed) == 0 {
             {
                 let guard = rcu::read_lock();
@@ -98,10 +99,12 @@ fn watched(
         reads: Atomic::new(0),
         wrong: Atomic::new(0),
     })?;
-    for _ in 0..2 {
-        work::Prepared::new(cx, Reader(watch.clone()))?.queue(cx);
+    let seed = seed();
+    for number in 1..=2 {
+        let reader = Reader(watch.clone(), seed.wrapping_add(number));
+        work::Prepared::new(cx, reader)?.queue(cx);
     }
-    let mut random = Random::new(11);
+    let mut random = Random::new(seed);
     let mut result = Ok(());
     let mut writes = 0;
     // As many as it takes for the others to have looked often enough.
@@ -145,8 +148,8 @@ fn is_covered<'r>(
 
 /// A random part of what is looked at.
 fn part(random: &mut Random) -> (u64, u64) {
-    let length = 1 + random.below(END / 3);
-    (random.below(END - length + 1), length)
+    let (first, last) = random.range(END as usize, END as usize / 3);
+    (first as u64, (last - first + 1) as u64)
 }
 
 /// A mapping of object 1 whose offset is its address: what is mapped where never changes by it.
@@ -177,7 +180,7 @@ fn always_the_same(space: &Space<Gpu>, guard: &rcu::Guard, random: &mut Random) 
         passed = mapping.span().end();
     }
     // And one.
-    let addr = random.below(END);
+    let addr = random.below(END as usize) as u64;
     let one = space.find(guard, addr);
     passed == END && one.is_some_and(|one| one.span().contains(addr) && is_same(one))
 }
@@ -213,7 +216,7 @@ fn in_pieces(
     let mut end = END;
     let mut all: Option<Prepared<Gpu>> = None;
     while end > 0 {
-        let length = (1 + random.below(64)).min(end);
+        let length = (1 + random.below(64) as u64).min(end);
         end -= length;
         let one = prepare(space, &mut gfp::kernel(cx), same(end, length), number)?;
         all = Some(match all {
@@ -239,6 +242,7 @@ mod cases {
                     let (addr, length) = part(random);
                     let ask = match random.below(4) {
                         0 => Ask::Split { addr, length },
+                        1 => Ask::SplitSparse { addr, length },
                         _ => same(addr, length),
                     };
                     *slot = Some(prepare(space, &mut gfp::kernel(cx), ask, 0)?);
