@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
+#include <linux/sync_file.h>
 #include <linux/workqueue.h>
 
 #include "../helpers/helpers.h"

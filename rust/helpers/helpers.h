@@ -11,8 +11,13 @@
 #include <linux/mutex_types.h>
 #include <linux/refcount_types.h>
 #include <linux/seqlock_types.h>
+#include <linux/spinlock_types.h>
 #include <linux/types.h>
 
+struct delayed_work;
+struct dma_fence;
+struct dma_fence_ops;
+struct dma_resv;
 struct file;
 struct list_lru;
 struct list_lru_one;
@@ -24,6 +29,8 @@ struct shrinker;
 struct strata_lrus;
 struct vm_area_struct;
 struct work_struct;
+struct workqueue_struct;
+struct ww_acquire_ctx;
 
 /* scope.c: task scopes and annotations that cost nothing where they are off */
 unsigned int strata_helper_memalloc_nofs_save(void);
@@ -225,7 +232,57 @@ void strata_helper_va_store_end(struct strata_va_sequence *sequence, unsigned lo
 unsigned int strata_helper_va_read_begin(const struct strata_va_sequence *sequence);
 bool strata_helper_va_read_retry(const struct strata_va_sequence *sequence, unsigned int start);
 
+/* irq.c: spinlocks that interrupt handlers take */
+unsigned long strata_helper_spin_lock_irqsave(spinlock_t *lock);
+bool strata_helper_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
+void strata_helper_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
+void strata_helper_assert_spin_locked(spinlock_t *lock);
+
+/* fence.c */
+
+/**
+ * struct strata_rcu - what an object begins with that is freed after a grace period
+ * @head: for RCU
+ */
+struct strata_rcu {
+	struct rcu_head head;
+};
+
+void strata_helper_kfree_rcu(struct strata_rcu *object);
+void strata_helper_fence_get(struct dma_fence *fence);
+void strata_helper_fence_put(struct dma_fence *fence);
+bool strata_helper_fence_test_signaled(struct dma_fence *fence);
+bool strata_helper_fence_is_signaled(struct dma_fence *fence);
+void strata_helper_fence_set_error(struct dma_fence *fence, int error);
+int strata_helper_fence_error(struct dma_fence *fence);
+s64 strata_helper_fence_timestamp(struct dma_fence *fence);
+const struct dma_fence_ops *strata_helper_fence_ops(struct dma_fence *fence);
+void strata_helper_fence_might_wait(void);
+long strata_helper_fence_wait_killable(struct dma_fence *fence, long timeout);
+struct file *strata_helper_sync_file_create(struct dma_fence *fence);
+struct dma_fence *strata_helper_fence_merge(struct dma_fence **fences, unsigned int count);
+
+/* resv.c */
+int strata_helper_resv_lock_interruptible(struct dma_resv *resv, struct ww_acquire_ctx *ctx);
+void strata_helper_resv_lock_slow(struct dma_resv *resv, struct ww_acquire_ctx *ctx);
+int strata_helper_resv_lock_slow_interruptible(struct dma_resv *resv, struct ww_acquire_ctx *ctx);
+bool strata_helper_resv_trylock(struct dma_resv *resv);
+void strata_helper_resv_acquire_init(struct ww_acquire_ctx *ctx);
+void strata_helper_resv_acquire_fini(struct ww_acquire_ctx *ctx);
+void *strata_helper_resv_mutex(struct dma_resv *resv);
+bool strata_helper_fence_is_container(struct dma_fence *fence);
+void strata_helper_resv_for_each(struct dma_resv *resv, int usage,
+				 void (*show)(struct dma_fence *fence, int usage, void *arg),
+				 void *arg);
+
 /* work.c */
+void strata_helper_init_delayed_work(struct delayed_work *work,
+				     void (*run)(struct work_struct *work));
+void strata_helper_queue_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
+				      unsigned long delay);
+void strata_helper_mod_delayed_work(struct workqueue_struct *queue, struct delayed_work *work,
+				    unsigned long delay);
+unsigned long strata_helper_now_in_jiffies(void);
 void strata_helper_init_work(struct work_struct *work, void (*run)(struct work_struct *work));
 
 #endif /* STRATA_HELPERS_H */

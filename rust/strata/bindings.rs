@@ -39,6 +39,7 @@ mod generated {
             strata_link,
             strata_lrus,
             strata_object,
+            strata_rcu,
             strata_retired,
             strata_total, //
             strata_va_sequence,

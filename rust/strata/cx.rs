@@ -30,6 +30,8 @@
 //! | [`FenceWait`] | (nothing) | waiting for a dma-fence |
 //! | [`Signalling`] | dma-fence signalling sections | (nothing: it is a trylock) |
 //! | [`SignalLock`] | locks taken in such a section | those locks |
+//! | [`FenceCallback`] | a fence's callback, under the fence's lock | what takes a fence's lock |
+//! | [`IrqLock`] | locks taken in such callbacks and in interrupts | those locks |
 //!
 //! A context at one level may acquire only later ones. `GFP_NOIO` acquires [`ReclaimLock`] and all
 //! that comes after it: every reclaim calls shrinkers. `GFP_NOWAIT` and `GFP_ATOMIC` acquire
@@ -75,10 +77,13 @@ pub use self::reach::{
 
 pub use self::order::{
     Before,
+    FenceCallback,
     FenceWait,
+    IrqLock,
     Join,
     Level,
     MayAlloc,
+    MayWait,
     MmapHeld,
     NoFs,
     NoIo,

@@ -178,7 +178,7 @@ strongest! {
     Kernel: Process, MmapHeld, ResvHeld;
     NoFs: Reclaim, NoFs;
     NoIo: NoIo;
-    NoWait: ReclaimLock, Notifier, NotifierLock, Signalling, SignalLock;
+    NoWait: ReclaimLock, Notifier, NotifierLock, Signalling, SignalLock, FenceCallback, IrqLock;
 }
 
 /// The strongest class that the level allows to a task that may sleep.

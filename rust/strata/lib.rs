@@ -23,7 +23,7 @@
 //! | 4 | [`page`]: memory in pages, for user space to map; [`shmem`]: the same, swappable; [`maple`]: values at ranges |
 //! | 5 | [`dev`]: entry points that hand out tokens and own their module |
 //! | 6 | [`shrinker`]: giving memory back; [`lru`]: what can be given back |
-//! | 7 | [`limit`]: page budgets; [`va`]: the address space of a GPU |
+//! | 7 | [`fence`]: what is done in finite time; [`resv`]: the lock of a buffer, and its fences; [`limit`]: page budgets; [`va`]: the address space of a GPU |
 
 // `rustdoc --test` does not heed the crate attributes that Kbuild passes to rustc.
 #![cfg_attr(
@@ -37,6 +37,7 @@ use kernel::prelude::*;
 mod bindings;
 pub mod cx;
 pub mod dev;
+pub mod fence;
 pub mod gfp;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
@@ -46,6 +47,7 @@ pub mod lru;
 pub mod maple;
 pub mod page;
 pub mod prelude;
+pub mod resv;
 pub mod scope;
 pub mod shmem;
 pub mod shrinker;
@@ -71,6 +73,8 @@ module! {
 pub struct Strata {
     /// Drained when the module goes, so that no trampoline of ours still runs after it.
     _works: dev::work::Works,
+    /// As those, for work that fences wait for.
+    _jobs: dev::work::Works,
     /// What left a tree and is not destroyed yet.
     _retired: maple::Queue,
     /// What nodes are reserved with.
@@ -85,7 +89,8 @@ unsafe impl dev::Owner for Strata {
 impl kernel::Module for Strata {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
-            _works: dev::work::Works::start()?,
+            _works: dev::work::start()?,
+            _jobs: fence::start_jobs()?,
             // SAFETY: A module is loaded once.
             _retired: unsafe { maple::Queue::start() }?,
             // SAFETY: As above.

@@ -129,6 +129,17 @@ pub(crate) fn might_use_mmap_lock() {
     };
 }
 
+/// Reports a caller that may not wait for a fence, or not sleep.
+#[inline(always)]
+pub(crate) fn might_wait_for_fence() {
+    kernel::task::might_sleep();
+    #[cfg(CONFIG_LOCKDEP)]
+    // SAFETY: An annotation; it has no requirements.
+    unsafe {
+        bindings::fence_might_wait()
+    };
+}
+
 /// The claim of an entry point in process context, checked: nothing of the order is held.
 #[inline(always)]
 pub(crate) fn assert_process() {

@@ -192,6 +192,7 @@ use crate::{
         Atomic,
         Before,
         Cx,
+        FenceCallback,
         Join,
         MaySleep,
         Rank,
@@ -254,6 +255,8 @@ impl<V: Value, R: Rank, M: Mode<V>> MapleTree<V, Spin<R>, M> {
     where
         L: Before<R::Starts>,
         S: MaySleep,
+        // Interrupts take no tree: its lock leaves them on.
+        R: Before<FenceCallback>,
     {
         let () = V::VALID;
         let _ = cx;

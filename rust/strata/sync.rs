@@ -21,12 +21,14 @@
 use kernel::prelude::*;
 
 mod class;
+mod irq;
 mod mutex;
 mod rcu;
 mod spinlock;
 
 pub use self::{
     class::Class,
+    irq::IrqSpinLock,
     mutex::{
         Mutex,
         NotifierMutex,
@@ -44,6 +46,8 @@ pub use self::{
         SpinLock, //
     },
 };
+
+pub(crate) use self::irq::IrqSave;
 
 #[kunit_tests(strata_sync)]
 mod tests {

@@ -135,6 +135,7 @@ use crate::{
     cx::{
         Before,
         Cx,
+        FenceCallback,
         MayAlloc,
         MaySleep,
         Rank,
@@ -199,6 +200,7 @@ impl<D: Driver, R: Rank> Space<D, R> {
     ) -> impl PinInit<Self, Error>
     where
         L: Before<R::Starts> + MayAlloc<gfp::Kernel>,
+        R: Before<FenceCallback>,
         S: MaySleep,
     {
         const {

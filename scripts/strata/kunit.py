@@ -16,12 +16,12 @@ from .kernels import Kernel
 from .outcome import Outcome
 
 # All must be there: a suite that was not built would pass in silence.
-SUITES = {"strata_doctests", "strata_limit", "strata_lru", "strata_maple", "strata_maple_cursor",
-          "strata_maple_fuzz", "strata_maple_gap", "strata_maple_locks", "strata_maple_readers",
-          "strata_maple_shapes", "strata_maple_slot", "strata_maple_steps", "strata_maple_stores",
-          "strata_maple_whole", "strata_scope", "strata_shmem", "strata_shrinker", "strata_sync", "strata_va",
-          "strata_va_calls", "strata_va_fuzz", "strata_va_interrupts", "strata_va_readers", "strata_va_short",
-          "strata_work"}
+SUITES = {"strata_doctests", "strata_fence", "strata_fence_jobs", "strata_limit", "strata_lru", "strata_maple",
+          "strata_maple_cursor", "strata_maple_fuzz", "strata_maple_gap", "strata_maple_locks",
+          "strata_maple_readers", "strata_maple_shapes", "strata_maple_slot", "strata_maple_steps",
+          "strata_maple_stores", "strata_maple_whole", "strata_resv", "strata_scope", "strata_shmem",
+          "strata_shrinker", "strata_sync", "strata_va", "strata_va_calls", "strata_va_fuzz", "strata_va_interrupts",
+          "strata_va_readers", "strata_va_short", "strata_work"}
 
 # The suites run while the module is loaded: two minutes on an idle machine, more on others.
 _TIMEOUT = 1200

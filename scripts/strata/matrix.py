@@ -9,6 +9,7 @@ must.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -180,6 +181,7 @@ use kernel::{{
     mm::MmWithUser,
     prelude::*,
     sync::{{
+        aref::ARef,
         rcu,
         Arc, //
     }},
@@ -190,6 +192,13 @@ use strata::{{
         debugfs,
         user::UserRange,
         work, //
+    }},
+    fence::{{
+        Callback,
+        Fence,
+        Signaller,
+        Waiter,
+        Wake, //
     }},
     limit::Budget,
     lru::{{
@@ -209,6 +218,10 @@ use strata::{{
         Spin, //
     }},
     prelude::*,
+    resv::{{
+        self,
+        Resv, //
+    }},
     shmem::Shmem,
     shrinker::{{
         self,
@@ -261,7 +274,7 @@ impl va::Driver for Gpu {{
     fn split(_old: &va::Mapping<Self>, _piece: Span, _spare: ()) {{}}
 }}
 
-struct It<'a, I: work::Item, P: Shrinker> {{
+struct It<'a, I: work::Item, P: Shrinker, C: Callback> {{
     mm: &'a MmWithUser,
     user: UserRange,
     client: &'a Mutex<u32, Client>,
@@ -271,6 +284,11 @@ struct It<'a, I: work::Item, P: Shrinker> {{
     reclaim_spin: &'a ReclaimSpinLock<u32>,
     notifier_spin: &'a NotifierSpinLock<u32>,
     signal_spin: &'a SignalSpinLock<u32>,
+    irq_spin: &'a IrqSpinLock<u32>,
+    resv: &'a Resv,
+    fence: ARef<Fence>,
+    signaller: Signaller,
+    waiter: Waiter<C>,
     item: work::Prepared<I>,
     pool: Arc<P>,
     prepared: shrinker::Prepared,
@@ -317,7 +335,8 @@ def _function(cell: Cell, errors: list[str]) -> str:
     name = f"{cell.context.id}_{cell.action.id}".replace("-", "_")
     code = cell.context.enter.replace("{code}", cell.action.code)
     promises = "".join(f"    //~{'|' if at else '^'} ERROR {error}\n" for at, error in enumerate(errors))
-    return (f"fn {name}<I: work::Item, P: Shrinker>(cx: &mut {cell.context.token}, it: It<'_, I, P>) {{\n"
+    return (f"fn {name}<I: work::Item, P: Shrinker, C: Callback>"
+            f"(cx: &mut {cell.context.token}, it: It<'_, I, P, C>) {{\n"
             f"    {code}\n{promises}}}\n")
 
 
@@ -329,12 +348,12 @@ def _errors(table: Table, cell: Cell) -> list[str]:
     errors = []
     level = table.contexts[context.level or context.id]
     if COMPILES[table.cells[action.id, level.id].verdict] is False or (not context.sleeps and not action.sleeps):
-        errors += [error.format(level=_level(level)) for error in action.error]
+        errors += [error.format(level=_level(context)) for error in action.error]
     if action.sleeps and not context.sleeps:
         errors.append(_SLEEPS)
     return errors
 
 
 def _level(context: Context) -> str:
-    """The level's type, from the token of a context that stands at it."""
-    return context.token.removeprefix("Cx<'_, ").rstrip(">")
+    """The level's type, from the context's token."""
+    return re.match(r"Cx<'_, (\w+)", context.token)[1]

@@ -19,7 +19,7 @@ fn complete(cx: &mut Cx<'_, Process>, queue: &Queue) {
     cx.signalling(|cx| {
         queue.buffers.lock(cx, |busy, _| *busy -= 1);
         //~^ ERROR E0277: a `Signalling` context may not acquire `ReclaimLock`
-        //~| NOTE nothing but SignalLock may follow Signalling
+        //~| NOTE nothing but SignalLock, FenceCallback and IrqLock may follow Signalling
         //~| NOTE possible circular locking dependency detected
         queue.ranges.lock(cx, |busy, _| *busy -= 1);
         //~^ ERROR E0277: a `Signalling` context may not acquire `NotifierLock`

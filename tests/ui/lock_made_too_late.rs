@@ -46,8 +46,7 @@ fn under_lock(
 
 fn under_signal_lock(cx: &mut Cx<'_, SignalLock>) -> Result<Arc<SignalMutex<u32>>> {
     let init = Mutex::new(cx, strata::lock_class!(SignalLock, "job"), 0);
-    //~^ ERROR E0277: a `SignalLock` context may not acquire
-    //~| ERROR E0277: a `SignalLock` context may not acquire `Signalling`
+    //~^ ERROR E0277: a `SignalLock` context may not acquire `Signalling`
     gfp::nowait(cx).arc_init(init)
     //~^ ERROR E0277: a `SignalLock` context may not acquire `Signalling`
 }

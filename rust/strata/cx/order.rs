@@ -25,7 +25,7 @@ pub unsafe trait Level {
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` context may not acquire `{B}`",
     label = "would invert the order",
-    note = "the order is: Process > MmapHeld > ResvHeld > Reclaim > NoFs > NoIo > ReclaimLock > Notifier > NotifierLock > FenceWait, and nothing but SignalLock may follow Signalling",
+    note = "the order is: Process > MmapHeld > ResvHeld > Reclaim > NoFs > NoIo > ReclaimLock > Notifier > NotifierLock > FenceWait, and nothing but SignalLock, FenceCallback and IrqLock may follow Signalling",
     note = "at run time: `WARNING: possible circular locking dependency detected`, or `possible recursive locking detected` for a level taken twice",
     note = "take it before this context is entered, use `try_lock`, or hand the work to a work item"
 )]
@@ -104,6 +104,11 @@ levels! {
     Signalling,
     /// A lock is held that is taken in signalling sections.
     SignalLock,
+    /// Inside a fence's callback: the fence's own lock is held, interrupts are off. Who holds it can
+    /// take no lock of another fence.
+    FenceCallback,
+    /// A lock is held that such callbacks and interrupt handlers take.
+    IrqLock,
 }
 
 /// `follows!(a, b, c)`: in this order, each level is before all later ones.
@@ -139,6 +144,10 @@ macro_rules! signals {
             unsafe impl Before<Signalling> for $level {}
             // SAFETY: Nothing of the order is acquired while such a lock is held.
             unsafe impl Before<SignalLock> for $level {}
+            // SAFETY: As above.
+            unsafe impl Before<FenceCallback> for $level {}
+            // SAFETY: As above.
+            unsafe impl Before<IrqLock> for $level {}
         )*
     };
 }
@@ -156,6 +165,8 @@ signals!(
     // A section inside of a section is a no-op (`dma_fence_begin_signalling()`).
     Signalling
 );
+
+follows!(SignalLock, FenceCallback, IrqLock);
 
 /// `joins!(a, b, c)`: of any two of these levels, the one that stands later here.
 macro_rules! joins {
@@ -190,7 +201,9 @@ joins!(
     Notifier,
     NotifierLock,
     Signalling,
-    SignalLock
+    SignalLock,
+    FenceCallback,
+    IrqLock
 );
 
 /// `allocates!(Class: levels)`: who may allocate how.
@@ -202,6 +215,40 @@ macro_rules! allocates {
         )*)*
     };
 }
+
+/// While at `Self`, a fence may be waited for, as long as it takes.
+///
+/// # Safety
+///
+/// `Self` must come before [`FenceWait`].
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` context may not wait for a fence",
+    label = "who waits here may be what the fence waits for",
+    note = "in reclaim only a `WaitToken` may: for a bounded time, and where somebody waits for the memory",
+    note = "in a signalling section lockdep lets every wait pass; the section's own fence is a hang. A dependency that provably comes first has `Dependency::wait`; else let the fence queue the work"
+)]
+pub unsafe trait MayWait: Before<FenceWait> {}
+
+/// `waits!(levels)`: who may wait for a fence as long as it takes.
+macro_rules! waits {
+    ($($level:ident),*) => {
+        $(
+            // SAFETY: `follows!` has it before the wait.
+            unsafe impl MayWait for $level {}
+        )*
+    };
+}
+
+waits!(
+    Process,
+    MmapHeld,
+    ResvHeld,
+    NoFs,
+    NoIo,
+    ReclaimLock,
+    Notifier,
+    NotifierLock
+);
 
 allocates! {
     Kernel: Process, MmapHeld, ResvHeld;

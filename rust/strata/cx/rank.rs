@@ -3,6 +3,7 @@
 //! Ranks: levels that locks stand at, those of this crate and those that drivers declare.
 
 use super::{
+    IrqLock,
     Level,
     MmapHeld,
     NotifierLock,
@@ -118,6 +119,10 @@ pub mod starts {
     pub fn signal_lock() -> &'static RankMap {
         crate::rank_map!("before:SignalLock")
     }
+
+    pub fn irq_lock() -> &'static RankMap {
+        crate::rank_map!("before:IrqLock")
+    }
 }
 
 macro_rules! rank {
@@ -140,6 +145,7 @@ rank!(ReclaimLock, Reclaim, Reclaim, reclaim_lock);
 // A real notifier's callback is what primes it, and that takes the mmap lock.
 rank!(NotifierLock, Notifier, MmapHeld, notifier_lock);
 rank!(SignalLock, Signalling, Signalling, signal_lock);
+rank!(IrqLock, Signalling, Signalling, irq_lock);
 
 /// Where a group of driver ranks can stand. Associated constants, as those of [`Place`].
 #[doc(hidden)]
@@ -225,56 +231,56 @@ macro_rules! ranks {
         $crate::ranks!(@set $outer Process MmapHeld [] []
             [Process]
             [MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
-            [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
+            [Signalling SignalLock FenceCallback IrqLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
     };
     (@slot MmapHeld $outer:tt $($ranks:tt)*) => {
         $crate::ranks!(@set $outer MmapHeld MmapHeld [] []
             [Process MmapHeld]
             [ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
-            [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
+            [Signalling SignalLock FenceCallback IrqLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
     };
     (@slot ResvHeld $outer:tt $($ranks:tt)*) => {
         $crate::ranks!(@set $outer ResvHeld ResvHeld [] []
             [Process MmapHeld ResvHeld]
             [Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
-            [Signalling SignalLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
+            [Signalling SignalLock FenceCallback IrqLock] [FenceWait] [Kernel NoFs NoIo] [] $($ranks)*);
     };
     (@slot NoIo $outer:tt $($ranks:tt)*) => {
         $crate::ranks!(@set $outer Reclaim Reclaim [] [reclaim_lock]
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo]
             [ReclaimLock Notifier NotifierLock]
-            [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
+            [Signalling SignalLock FenceCallback IrqLock] [FenceWait] [] [] $($ranks)*);
     };
     (@slot ReclaimLock $outer:tt $($ranks:tt)*) => {
         $crate::ranks!(@set $outer Reclaim Reclaim [$crate::cx::ReclaimLock] []
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock]
             [Notifier NotifierLock]
-            [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
+            [Signalling SignalLock FenceCallback IrqLock] [FenceWait] [] [] $($ranks)*);
     };
     (@slot Notifier $outer:tt $($ranks:tt)*) => {
         $crate::ranks!(@set $outer Notifier MmapHeld [] [notifier_lock]
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier]
             [NotifierLock]
-            [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
+            [Signalling SignalLock FenceCallback IrqLock] [FenceWait] [] [] $($ranks)*);
     };
     (@slot NotifierLock $outer:tt $($ranks:tt)*) => {
         $crate::ranks!(@set $outer Notifier MmapHeld [$crate::cx::NotifierLock] []
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock]
             []
-            [Signalling SignalLock] [FenceWait] [] [] $($ranks)*);
+            [Signalling SignalLock FenceCallback IrqLock] [FenceWait] [] [] $($ranks)*);
     };
     (@slot Signalling $outer:tt $($ranks:tt)*) => {
         $crate::ranks!(@set $outer Signalling Signalling [] [signal_lock]
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock Signalling]
             []
-            [SignalLock] [] [] [] $($ranks)*);
+            [SignalLock FenceCallback IrqLock] [] [] [] $($ranks)*);
     };
     (@slot SignalLock $outer:tt $($ranks:tt)*) => {
         $crate::ranks!(@set $outer Signalling Signalling [$crate::cx::SignalLock] []
             [Process MmapHeld ResvHeld Reclaim NoFs NoIo ReclaimLock Notifier NotifierLock Signalling
              SignalLock]
             []
-            [] [] [] [] $($ranks)*);
+            [FenceCallback IrqLock] [] [] [] $($ranks)*);
     };
     (@slot Reclaim $($rest:tt)*) => {
         $crate::ranks!(@slot NoFs $($rest)*);
@@ -377,6 +383,8 @@ macro_rules! ranks {
         $(
             // SAFETY: The set stands before `$level`.
             unsafe impl $crate::cx::Before<$crate::cx::$level> for $rank {}
+            // SAFETY: As above.
+            unsafe impl $crate::cx::MayWait for $rank {}
         )*
     };
     (@allocates $rank:ident [$($class:ident)*]) => {

@@ -54,11 +54,59 @@ pub trait Item: Send + Sized + 'static {
 
 /// The part of an item that is not generic: what the trampoline needs.
 #[repr(C)]
-struct Header {
+pub(crate) struct Header {
     work: Opaque<bindings::work_struct>,
     /// Frees the item and runs what was in it.
     run: unsafe fn(NonNull<Header>),
     owner: *mut bindings::module,
+}
+
+impl Header {
+    /// The header of an item whose code is `O`'s.
+    ///
+    /// # Safety
+    ///
+    /// `run` must be for what the header is to be the first field of.
+    pub(crate) unsafe fn new<O: Owner>(run: unsafe fn(NonNull<Header>)) -> Self {
+        Self {
+            work: Opaque::uninit(),
+            run,
+            owner: O::MODULE.as_ptr(),
+        }
+    }
+
+    /// Holds the item's module from now on until it has run.
+    ///
+    /// # Safety
+    ///
+    /// `header` must be valid and stay where it is. The caller must be code of the module, and
+    /// [`enqueue`](Self::enqueue) it later, once.
+    #[inline(never)]
+    pub(crate) unsafe fn hold(header: NonNull<Self>) {
+        // SAFETY: Valid by the caller's promise; so the module is alive, and another reference may be
+        // taken.
+        unsafe { bindings::__module_get((*header.as_ptr()).owner) };
+        // SAFETY: Valid by the caller's promise.
+        let work = unsafe { (*header.as_ptr()).work.get() };
+        // SAFETY: `work` is pinned, as it stays where it is, and not queued yet.
+        unsafe { bindings::init_work(work, Some(trampoline)) };
+    }
+
+    /// Hands the item to a worker of `queue`. It may be gone when this returns.
+    ///
+    /// # Safety
+    ///
+    /// [`hold`](Self::hold) was called for it, and this was not; `queue` is started.
+    pub(crate) unsafe fn enqueue(header: NonNull<Self>, queue: &Queue) {
+        // SAFETY: The caller promises that both are there.
+        unsafe {
+            bindings::queue_work_on(
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as i32,
+                queue.as_ptr(),
+                (*header.as_ptr()).work.get(),
+            )
+        };
+    }
 }
 
 #[repr(C)]
@@ -95,11 +143,8 @@ impl<I: Item> Prepared<I> {
         L: MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
-        let header = Header {
-            work: Opaque::uninit(),
-            run: run_boxed::<I>,
-            owner: <I::Owner as Owner>::MODULE.as_ptr(),
-        };
+        // SAFETY: The function is for such boxes.
+        let header = unsafe { Header::new::<I::Owner>(run_boxed::<I>) };
         match cx.alloc(Boxed { header, item }) {
             // INVARIANT: All fields but `work` were set; queueing initialises that.
             Ok(boxed) => Ok(Self { boxed }),
@@ -114,9 +159,11 @@ impl<I: Item> Prepared<I> {
     /// Any. C: `queue_work()`.
     pub fn queue<L: Level, S: Sleep>(self, _cx: &mut Cx<'_, L, S>) {
         // The box now belongs to the queue, until `run_boxed()` takes it back.
-        let item = KBox::into_raw(self.boxed);
+        let item = NonNull::from(KBox::leak(self.boxed)).cast();
         // SAFETY: `item` is valid, and `Header` its first field.
-        unsafe { queue(item.cast()) };
+        unsafe { Header::hold(item) };
+        // SAFETY: It is held, and queued nowhere.
+        unsafe { Header::enqueue(item, &QUEUE) };
     }
 }
 
@@ -135,31 +182,7 @@ where
 {
     lockdep::might_alloc_kernel();
     // SAFETY: The queue lives for as long as `strata.ko`, whose code this is.
-    unsafe { bindings::__flush_workqueue(QUEUE.load(Relaxed)) };
-}
-
-/// Queues an item whose module the caller belongs to.
-///
-/// # Safety
-///
-/// `header` must point to the start of an initialised `Boxed` that the queue may keep.
-#[inline(never)]
-unsafe fn queue(header: *mut Header) {
-    // SAFETY: Valid by the caller's promise. The caller's own code is part of the module, so that
-    // is alive and another reference may be taken.
-    unsafe { bindings::__module_get((*header).owner) };
-    // SAFETY: Valid by the caller's promise.
-    let work = unsafe { (*header).work.get() };
-    // SAFETY: `work` is pinned, as the box is not moved, and not queued yet.
-    unsafe { bindings::init_work(work, Some(trampoline)) };
-    // SAFETY: The queue lives for as long as `strata.ko`, whose code this is.
-    unsafe {
-        bindings::queue_work_on(
-            bindings::wq_misc_consts_WORK_CPU_UNBOUND as i32,
-            QUEUE.load(Relaxed),
-            work,
-        )
-    };
+    unsafe { bindings::__flush_workqueue(QUEUE.as_ptr()) };
 }
 
 /// Runs an item and lets go of its module.
@@ -196,36 +219,47 @@ unsafe fn run_boxed<I: Item>(header: NonNull<Header>) {
     item.run(&mut cx);
 }
 
-/// The queue of all items, while `strata.ko` is loaded.
-static QUEUE: Atomic<*mut bindings::workqueue_struct> = Atomic::new(ptr::null_mut());
+/// A queue of this library's, for as long as that is loaded.
+pub(crate) struct Queue(Atomic<*mut bindings::workqueue_struct>);
 
-/// Keeps the queue. Drains it when dropped.
-pub(crate) struct Works(());
+impl Queue {
+    /// One that is not started yet.
+    pub(crate) const fn new() -> Self {
+        Self(Atomic::new(ptr::null_mut()))
+    }
 
-impl Works {
-    /// Creates the queue.
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::workqueue_struct {
+        self.0.load(Relaxed)
+    }
+
+    /// Creates the queue. It is drained and destroyed when the result is dropped.
+    pub(crate) fn start(&'static self, name: &'static CStr, flags: u32) -> Result<Works> {
         // SAFETY: The name is a format without arguments.
-        let queue = unsafe {
-            bindings::alloc_workqueue_noprof(
-                c"strata".as_char_ptr(),
-                bindings::wq_flags_WQ_UNBOUND,
-                0,
-            )
-        };
+        let queue = unsafe { bindings::alloc_workqueue_noprof(name.as_char_ptr(), flags, 0) };
         if queue.is_null() {
             return Err(ENOMEM);
         }
-        QUEUE.store(queue, Relaxed);
-        Ok(Self(()))
+        self.0.store(queue, Relaxed);
+        Ok(Works(self))
     }
 }
+
+/// The queue of all items.
+static QUEUE: Queue = Queue::new();
+
+/// Creates the queue of all items.
+pub(crate) fn start() -> Result<Works> {
+    QUEUE.start(c"strata", bindings::wq_flags_WQ_UNBOUND)
+}
+
+/// Keeps a queue. Drains it when dropped.
+pub(crate) struct Works(&'static Queue);
 
 impl Drop for Works {
     fn drop(&mut self) {
         // SAFETY: Users of the crate are unloaded before it, so nothing is queued any more; this
         // waits for the trampolines that still run.
-        unsafe { bindings::destroy_workqueue(QUEUE.load(Relaxed)) };
+        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cx::{
     Atomic,
     Before,
     Cx,
+    FenceCallback,
     Join,
     MaySleep,
     NotifierLock,
@@ -53,6 +54,8 @@ impl<T, R: Rank> SpinLock<T, R> {
     where
         L: Before<R::Starts>,
         S: MaySleep,
+        // What interrupts take is taken with interrupts off: `IrqSpinLock`.
+        R: Before<FenceCallback>,
     {
         let _ = cx;
         class.prime(Kind::Spinlock);

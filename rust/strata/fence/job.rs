@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work that fences wait for: items that run in a signalling section, after the fences that they
+//! wait for.
+
+use super::{
+    published::Signaller,
+    shared::Fence,
+    timeline::Prepared, //
+};
+use crate::{
+    bindings,
+    cx::{
+        Cx,
+        MayAlloc,
+        MaySleep,
+        Process,
+        Signalling,
+        Sleep, //
+    },
+    dev::{
+        work::{
+            Header,
+            Queue,
+            Works, //
+        },
+        Owner, //
+    },
+    gfp::{
+        self,
+        NoMemory, //
+    },
+    lockdep, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Refcount, //
+    },
+    types::Opaque, //
+};
+
+/// What is done for a fence, by a worker.
+///
+/// Its function has the token of a signalling section and no other: nobody can forget to annotate
+/// it, and what it queues it can only queue from there.
+pub trait Job: Send + Sized + 'static {
+    /// Whose code this is.
+    type Owner: Owner;
+
+    /// Called once, when all fences that the job waits for are signalled.
+    ///
+    /// `dependencies` is the first error among those that had one. `signaller` is the duty to signal
+    /// the job's own fence: here, or by whom it is handed to.
+    ///
+    /// # Context
+    ///
+    /// A signalling section in a kernel thread: may sleep, has no mm. The thread is there also when
+    /// no memory is.
+    fn run(self, cx: &mut Cx<'_, Signalling>, dependencies: Result, signaller: Signaller);
+}
+
+/// A fence that a job waits for.
+#[repr(C)]
+struct Wait {
+    cb: Opaque<bindings::dma_fence_cb>,
+    job: NonNull<Waiting>,
+    fence: ARef<Fence>,
+}
+
+/// The part of a job that is not generic.
+#[repr(C)]
+struct Waiting {
+    work: Header,
+    /// How many fences are to be signalled yet, and one for who arms them.
+    pending: Refcount,
+    /// 0 or a negative errno.
+    error: Atomic<c_int>,
+    waits: KVec<Wait>,
+}
+
+#[repr(C)]
+struct Boxed<J> {
+    waiting: Waiting,
+    job: J,
+    /// Set when the job is queued.
+    signaller: Option<Signaller>,
+}
+
+/// A job with its fence, and all memory that it takes to wait for others and to be queued.
+#[must_use = "a job does nothing until it is queued"]
+pub struct PreparedJob<J: Job> {
+    boxed: KBox<Boxed<J>>,
+    fence: Prepared,
+}
+
+// SAFETY: Nothing of it but `job` and `fence`, which are `Send`, is used before it is queued.
+unsafe impl<J: Job> Send for PreparedJob<J> {}
+
+impl<J: Job> PreparedJob<J> {
+    /// Takes the memory for `job`, which waits for `fences` and signals `fence`.
+    ///
+    /// # Context
+    ///
+    /// Levels that may allocate with `GFP_KERNEL`, and may sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`] with the job.
+    pub fn new<L, S>(
+        cx: &mut Cx<'_, L, S>,
+        job: J,
+        fence: Prepared,
+        fences: &[ARef<Fence>],
+    ) -> Result<Self, NoMemory<J>>
+    where
+        L: MayAlloc<gfp::Kernel>,
+        S: MaySleep,
+    {
+        let mut gfp = gfp::kernel(cx);
+        let Ok(mut waits) = gfp.vec(fences.len()) else {
+            return Err(NoMemory { value: job });
+        };
+        for other in fences {
+            let wait = Wait {
+                cb: Opaque::uninit(),
+                job: NonNull::dangling(),
+                fence: other.clone(),
+            };
+            if waits.push_within_capacity(wait).is_err() {
+                return Err(NoMemory { value: job });
+            }
+        }
+        let waiting = Waiting {
+            // SAFETY: The function is for such boxes.
+            work: unsafe { Header::new::<J::Owner>(run_boxed::<J>) },
+            pending: Refcount::new(1),
+            error: Atomic::new(0),
+            waits,
+        };
+        let boxed = Boxed {
+            waiting,
+            job,
+            signaller: None,
+        };
+        match gfp.boxed(boxed) {
+            Ok(boxed) => Ok(Self { boxed, fence }),
+            Err(NoMemory { value }) => Err(NoMemory { value: value.job }),
+        }
+    }
+
+    /// What was prepared, to look at.
+    pub fn job(&self) -> &J {
+        &self.boxed.job
+    }
+
+    /// The job's fence, which is still to be published.
+    pub fn fence(&self) -> &Prepared {
+        &self.fence
+    }
+
+    /// Publishes the job's fence, and queues the job for when all that it waits for is signalled.
+    ///
+    /// The driver's module stays until it has run.
+    ///
+    /// # Context
+    ///
+    /// In a signalling section. Takes the locks of the fences. C: `dma_fence_add_callback()`,
+    /// `queue_work()`.
+    pub fn queue<S: Sleep>(self, cx: &mut Cx<'_, Signalling, S>) -> ARef<Fence> {
+        let Self { mut boxed, fence } = self;
+        let (fence, signaller) = fence.publish(cx);
+        boxed.signaller = Some(signaller);
+        // It belongs to its fences and to the queue, until `run_boxed()` takes it back.
+        let waiting = NonNull::from(KBox::leak(boxed)).cast::<Waiting>();
+        // SAFETY: It is the first field of such a box; our code is part of the module.
+        unsafe { Header::hold(waiting.cast()) };
+        // SAFETY: It is held, and ours alone.
+        unsafe { arm(waiting) };
+        fence
+    }
+}
+
+/// Arms all that a job waits for. It may be gone when this returns.
+///
+/// # Safety
+///
+/// `job` must be held, and nobody else have it.
+#[inline(never)]
+unsafe fn arm(job: NonNull<Waiting>) {
+    // SAFETY: It is ours alone until the first fence has it, and is not freed before our own count
+    // is given up.
+    let waits = unsafe { &raw mut (*job.as_ptr()).waits };
+    // SAFETY: As above.
+    let (first, count) = unsafe { ((*waits).as_mut_ptr(), (*waits).len()) };
+    for index in 0..count {
+        // SAFETY: It is an element, and no fence has it yet.
+        let wait = unsafe { first.add(index) };
+        // SAFETY: As above.
+        unsafe { (*wait).job = job };
+        // SAFETY: The count is not 0, since ours is in it.
+        unsafe { (*job.as_ptr()).pending.inc() };
+        // SAFETY: The fence is initialised; the callback stays where it is until the job runs.
+        let armed = to_result(unsafe {
+            bindings::dma_fence_add_callback((*wait).fence.as_ptr(), wait.cast(), Some(signalled))
+        });
+        if armed.is_err() {
+            // SAFETY: The fence is signalled, and does not call.
+            unsafe { one_less(job, &(*wait).fence) };
+        }
+    }
+    // SAFETY: Our own.
+    unsafe { Waiting::put(job) };
+}
+
+/// # Safety
+///
+/// `cb` must be that of a [`Wait`] that was armed.
+unsafe extern "C" fn signalled(fence: *mut bindings::dma_fence, cb: *mut bindings::dma_fence_cb) {
+    // SAFETY: It is the first field of one, which is there until its job runs.
+    let job = unsafe { (*cb.cast::<Wait>()).job };
+    // SAFETY: Who signals a fence has a reference to it; it calls once.
+    unsafe { one_less(job, Fence::borrow(fence)) };
+}
+
+/// A fence of the job is signalled.
+///
+/// # Safety
+///
+/// Called once for each.
+unsafe fn one_less(job: NonNull<Waiting>, fence: &Fence) {
+    if let Some(Err(error)) = fence.status() {
+        // The first one stays.
+        // SAFETY: The job is there while its count is not 0.
+        let _ = unsafe { (*job.as_ptr()).error.cmpxchg(0, error.to_errno(), Relaxed) };
+    }
+    // SAFETY: The caller gives it.
+    unsafe { Waiting::put(job) };
+}
+
+impl Waiting {
+    /// Gives up one of its count, and queues it with the last.
+    ///
+    /// # Safety
+    ///
+    /// One must be the caller's to give.
+    unsafe fn put(job: NonNull<Self>) {
+        // SAFETY: The job is there while its count is not 0.
+        if unsafe { job.as_ref() }.pending.dec_and_test() {
+            // SAFETY: It is held, and this happens once. Nothing of it is touched after.
+            unsafe { Header::enqueue(job.cast(), &QUEUE) };
+        }
+    }
+}
+
+/// Takes the box back, and runs its job.
+///
+/// # Safety
+///
+/// `header` must be that of a `Boxed<J>` which the queue has let go of.
+unsafe fn run_boxed<J: Job>(header: NonNull<Header>) {
+    // SAFETY: It came from a box of this type, by the caller's promise. Its fences are signalled,
+    // and a fence does not touch a callback after it called it.
+    let boxed = unsafe { KBox::from_raw(header.cast::<Boxed<J>>().as_ptr()) };
+    let Boxed {
+        job,
+        waiting,
+        signaller,
+    } = KBox::into_inner(boxed);
+    let error = waiting.error.load(Relaxed);
+    lockdep::assert_process();
+    // SAFETY: A worker runs its items in process context, with nothing held.
+    let mut cx = unsafe { Cx::<'_, Process>::assume() };
+    if let Some(signaller) = signaller {
+        cx.signalling(|cx| job.run(cx, to_result(error), signaller));
+    }
+}
+
+/// The queue of all jobs. Its workers are there in reclaim too.
+static QUEUE: Queue = Queue::new();
+
+/// The queue, for what is no job but as urgent.
+pub(super) fn queue() -> *mut bindings::workqueue_struct {
+    QUEUE.as_ptr()
+}
+
+/// Creates the queue of all jobs.
+pub(crate) fn start_jobs() -> Result<Works> {
+    QUEUE.start(
+        c"strata_jobs",
+        bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags_WQ_MEM_RECLAIM,
+    )
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jobs, and what they wait for.
+
+use super::*;
+
+#[kunit_tests(strata_fence_jobs)]
+mod cases {
+    use super::*;
+
+    /// Signals its fence with what its dependencies came to, and counts.
+    struct Pass(Arc<Atomic<i32>>);
+
+    impl Job for Pass {
+        type Owner = crate::Strata;
+
+        fn run(self, cx: &mut Cx<'_, Signalling>, dependencies: Result, signaller: Signaller) {
+            self.0.fetch_add(1, Relaxed);
+            signaller.signal(cx, dependencies);
+        }
+    }
+
+    /// A job that waits for `fences`.
+    fn prepared(
+        cx: &mut Cx<'_, Process>,
+        timeline: &Timeline,
+        runs: &Arc<Atomic<i32>>,
+        fences: &[ARef<Fence>],
+    ) -> Result<PreparedJob<Pass>> {
+        let fence = timeline.prepare(&mut gfp::kernel(cx))?;
+        Ok(PreparedJob::new(cx, Pass(runs.clone()), fence, fences)?)
+    }
+
+    /// A job that is queued and waits for `fences`; what it signals.
+    fn pass(
+        cx: &mut Cx<'_, Process>,
+        timeline: &Timeline,
+        runs: &Arc<Atomic<i32>>,
+        fences: &[ARef<Fence>],
+    ) -> Result<ARef<Fence>> {
+        let job = prepared(cx, timeline, runs, fences)?;
+        Ok(cx.signalling(|cx| job.queue(cx)))
+    }
+
+    #[test]
+    fn a_job_runs_after_its_fences() -> Result {
+        process(|cx| {
+            let (input, output) = (timeline(cx)?, timeline(cx)?);
+            let runs = gfp::kernel(cx).arc(Atomic::new(0))?;
+            let free = pass(cx, &output, &runs, &[])?;
+            free.wait(cx, Wake::Done)?;
+            assert_eq!(runs.load(Relaxed), 1);
+
+            let (a, first) = publish(cx, &input)?;
+            let (b, second) = publish(cx, &input)?;
+            let bound = pass(cx, &output, &runs, &[a.clone(), free.clone(), b, a])?;
+            assert_eq!(bound.wait_timeout(cx, Wake::Done, 2)?, Waited::TimedOut);
+            signal(cx, first, Err(EIO));
+            assert_eq!(bound.wait_timeout(cx, Wake::Done, 2)?, Waited::TimedOut);
+            assert_eq!(runs.load(Relaxed), 1);
+            signal(cx, second, Err(EINVAL));
+            bound.wait(cx, Wake::Done)?;
+            assert_eq!(runs.load(Relaxed), 2);
+            assert_eq!(bound.status(), Some(Err(EIO)));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_job_that_is_never_queued_is_freed() -> Result {
+        process(|cx| {
+            let timeline = timeline(cx)?;
+            let runs = gfp::kernel(cx).arc(Atomic::new(0))?;
+            drop(prepared(cx, &timeline, &runs, &[Fence::signalled()])?);
+            let fence = pass(cx, &timeline, &runs, &[])?;
+            assert_eq!(fence.seqno(), 1);
+            fence.wait(cx, Wake::Done)?;
+            assert_eq!(runs.load(Relaxed), 1);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn long_chains_of_jobs_pass_an_error_on() -> Result {
+        const JOBS: i32 = 500;
+        process(|cx| {
+            let (input, output) = (timeline(cx)?, timeline(cx)?);
+            let runs = gfp::kernel(cx).arc(Atomic::new(0))?;
+            let (mut last, signaller) = publish(cx, &input)?;
+            for _ in 0..JOBS {
+                last = pass(cx, &output, &runs, &[last])?;
+            }
+            assert_eq!(runs.load(Relaxed), 0);
+            signal(cx, signaller, Err(EIO));
+            last.wait(cx, Wake::Done)?;
+            assert_eq!(last.status(), Some(Err(EIO)));
+            assert_eq!(runs.load(Relaxed), JOBS);
+            Ok(())
+        })
+    }
+}
