@@ -51,6 +51,7 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+mod alarm;
 mod callback;
 mod job;
 mod published;
@@ -62,6 +63,7 @@ mod tests;
 mod timeline;
 mod wait;
 mod watchdog;
+mod workers;
 
 pub use self::{
     callback::{
@@ -91,4 +93,4 @@ pub use self::{
     },
 };
 
-pub(crate) use self::job::start_jobs;
+pub(crate) use self::workers::start as start_jobs;

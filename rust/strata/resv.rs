@@ -90,7 +90,6 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     ffi::c_void,
-    mem,
     ptr, //
 };
 use kernel::{
@@ -367,7 +366,7 @@ impl<D> Drop for Locked<'_, D> {
 }
 
 // SAFETY: The data stays where it is while there is an `Arc`, and is lent to the lock's holder
-// alone; it takes up memory, so that its address is that of no other.
+// alone.
 unsafe impl<D> ExternalLock for Arc<Resv<D>> {
     type Owner = D;
     type Level = ResvHeld;
@@ -377,12 +376,6 @@ unsafe impl<D> ExternalLock for Arc<Resv<D>> {
         L: Before<ResvHeld>,
         S: MaySleep,
     {
-        const {
-            assert!(
-                mem::size_of::<D>() > 0,
-                "what the lock guards takes up no memory"
-            )
-        };
         self.data.get()
     }
 

@@ -26,7 +26,7 @@ type Guarded<H> = MapleTree<Number, External<H>>;
 fn not_kept_alive(tree: &Guarded<&'static Mutex<u64, Table>>) {
     //~^ ERROR E0277: `&'static Mutex<u64, Table>` does not keep a lock that can guard a tree
     //~| NOTE not a lock that stays where it is for as long as the tree lives
-    //~| NOTE what does: an `Arc` of a `strata::sync::Mutex`
+    //~| NOTE what does: an `Arc` of a `strata::sync::Mutex`, or of a `strata::resv::Resv`
     let _ = tree;
 }
 

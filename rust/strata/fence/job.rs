@@ -6,7 +6,8 @@
 use super::{
     published::Signaller,
     shared::Fence,
-    timeline::Prepared, //
+    timeline::Prepared,
+    workers::QUEUE, //
 };
 use crate::{
     bindings,
@@ -19,11 +20,7 @@ use crate::{
         Sleep, //
     },
     dev::{
-        work::{
-            Header,
-            Queue,
-            Works, //
-        },
+        work::Header,
         Owner, //
     },
     gfp::{
@@ -282,20 +279,4 @@ unsafe fn run_boxed<J: Job>(header: NonNull<Header>) {
     if let Some(signaller) = signaller {
         cx.signalling(|cx| job.run(cx, to_result(error), signaller));
     }
-}
-
-/// The queue of all jobs. Its workers are there in reclaim too.
-static QUEUE: Queue = Queue::new();
-
-/// The queue, for what is no job but as urgent.
-pub(super) fn queue() -> *mut bindings::workqueue_struct {
-    QUEUE.as_ptr()
-}
-
-/// Creates the queue of all jobs.
-pub(crate) fn start_jobs() -> Result<Works> {
-    QUEUE.start(
-        c"strata_jobs",
-        bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags_WQ_MEM_RECLAIM,
-    )
 }

@@ -3,8 +3,8 @@
 //! What has been published and is not signalled: the truth about the fences of a timeline.
 
 use super::{
-    shared::Fence,
-    watchdog, //
+    alarm::Alarm,
+    shared::Fence, //
 };
 use crate::{
     bindings,
@@ -77,7 +77,7 @@ pub(super) struct State {
     last: *mut Inner,
     /// When the first became that, in jiffies.
     pub(super) since: Jiffies,
-    pub(super) watchdog: Option<NonNull<watchdog::Header>>,
+    pub(super) watchdog: Option<NonNull<Alarm>>,
     /// The watchdog is started, and ends itself when there is nothing to watch.
     pub(super) watching: bool,
 }
@@ -300,7 +300,7 @@ impl Shared {
                 state.watching = true;
                 // SAFETY: It is the timeline's while it stands there, and is not started; who
                 // publishes is code of the driver's.
-                unsafe { watchdog::Header::start(watchdog) };
+                unsafe { Alarm::start(watchdog) };
             }
         } else {
             // SAFETY: The list has a reference to its last fence, and we have the lock.
@@ -356,7 +356,7 @@ impl Shared {
             {
                 // Nothing to watch: it lets go of the driver's module at once.
                 // SAFETY: It is started, and does not end before it looks, under the lock.
-                unsafe { watchdog::Header::hurry(watchdog) };
+                unsafe { Alarm::now(watchdog) };
             }
             drop(state);
             // SAFETY: It was on the list, is off it, and its outcome is set for ever.

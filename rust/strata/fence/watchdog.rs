@@ -3,6 +3,7 @@
 //! Finding fences that nobody signals.
 
 use super::{
+    alarm::Alarm,
     queue::{
         jiffies,
         Shared, //
@@ -30,8 +31,7 @@ use core::{
 use kernel::{
     prelude::*,
     sync::aref::ARef,
-    time::Jiffies,
-    types::Opaque, //
+    time::Jiffies, //
 };
 
 /// What is done about a fence that is not signalled in time.
@@ -54,12 +54,10 @@ pub trait Hang: Send + Sync + 'static {
 
 /// The part of a watchdog that is not generic.
 #[repr(C)]
-pub(super) struct Header {
-    work: Opaque<bindings::delayed_work>,
+struct Header {
+    alarm: Alarm,
     timeline: ARef<Shared>,
-    patience: Jiffies,
     call: unsafe fn(NonNull<Header>, &Fence),
-    owner: *mut bindings::module,
 }
 
 #[repr(C)]
@@ -112,15 +110,13 @@ impl<H: Hang> Watchdog<H> {
             return Err(EINVAL);
         }
         let header = Header {
-            work: Opaque::uninit(),
+            alarm: Alarm::new::<H::Owner>(patience),
             timeline: timeline.shared().into(),
-            patience,
             call: call::<H>,
-            owner: H::Owner::MODULE.as_ptr(),
         };
         let boxed = NonNull::from(KBox::leak(cx.alloc(Boxed { header, handler })?));
-        // SAFETY: It is valid for writing, and stays where it is.
-        unsafe { bindings::init_delayed_work((*boxed.as_ptr()).header.work.get(), Some(bark)) };
+        // SAFETY: It is valid, stays where it is, and is the first field of the header.
+        unsafe { Alarm::init(boxed.cast(), bark) };
         // SAFETY: It is initialised, and stays until it is taken back.
         if !unsafe { timeline.shared().watch(boxed.cast()) } {
             // SAFETY: It was leaked above, and nobody has it.
@@ -153,49 +149,10 @@ unsafe fn end(header: NonNull<Header>) {
     // SAFETY: The caller promises that it is valid.
     let this = unsafe { header.as_ref() };
     this.timeline.unwatch();
-    // SAFETY: It was initialised, and nobody starts it again.
-    unsafe { bindings::cancel_delayed_work_sync(this.work.get()) };
+    this.alarm.stop();
     if this.timeline.ended() {
-        // SAFETY: It was got when it was started.
-        unsafe { bindings::module_put(this.owner) };
-    }
-}
-
-impl Header {
-    /// Starts watching. The module stays until it ends.
-    ///
-    /// # Safety
-    ///
-    /// It must not be started. The caller must be called by code of the module.
-    pub(super) unsafe fn start(this: NonNull<Self>) {
-        // SAFETY: The caller promises that it is valid, and that the module is alive.
-        unsafe { bindings::__module_get((*this.as_ptr()).owner) };
-        // SAFETY: As above.
-        let patience = unsafe { (*this.as_ptr()).patience };
-        // SAFETY: As above.
-        unsafe { Self::arm(this, patience) };
-    }
-
-    /// Has it look in so many jiffies, unless it would earlier.
-    ///
-    /// # Safety
-    ///
-    /// `this` must be valid, and started.
-    unsafe fn arm(this: NonNull<Self>, delay: Jiffies) {
-        let queue = super::job::queue();
-        // SAFETY: The queue is there for as long as the library is.
-        unsafe { bindings::queue_delayed_work(queue, (*this.as_ptr()).work.get(), delay) };
-    }
-
-    /// Has it look now.
-    ///
-    /// # Safety
-    ///
-    /// As [`arm`](Self::arm).
-    pub(super) unsafe fn hurry(this: NonNull<Self>) {
-        let queue = super::job::queue();
-        // SAFETY: The queue is there for as long as the library is.
-        unsafe { bindings::mod_delayed_work(queue, (*this.as_ptr()).work.get(), 0) };
+        // SAFETY: It was started, and nobody else ends it.
+        unsafe { this.alarm.let_go() };
     }
 }
 
@@ -217,7 +174,7 @@ impl Shared {
     /// # Safety
     ///
     /// It must be initialised, and stay until [`unwatch`](Self::unwatch) and what it started is over.
-    unsafe fn watch(&self, watchdog: NonNull<Header>) -> bool {
+    unsafe fn watch(&self, watchdog: NonNull<Alarm>) -> bool {
         let mut state = self.state.lock();
         // One that is about to end is still started.
         if state.watchdog.is_some() || state.watching {
@@ -228,7 +185,7 @@ impl Shared {
         if !state.first.is_null() {
             state.watching = true;
             // SAFETY: It is not started; who has it watch is code of the driver's.
-            unsafe { Header::start(watchdog) };
+            unsafe { Alarm::start(watchdog) };
         }
         true
     }
@@ -253,7 +210,7 @@ impl Shared {
             };
         };
         // SAFETY: It is the timeline's while it stands there.
-        let patience = unsafe { watchdog.as_ref() }.patience;
+        let patience = unsafe { watchdog.as_ref() }.patience();
         // Jiffies begin anew some day.
         let waited = jiffies().wrapping_sub(state.since);
         if waited < patience {
@@ -269,21 +226,21 @@ impl Shared {
 ///
 /// `work` must be that of a [`Header`] that was started.
 unsafe extern "C" fn bark(work: *mut bindings::work_struct) {
-    // SAFETY: The work is the first field of the delayed work, and that of the header.
+    // SAFETY: The work is the first field of the alarm, and that of the header.
     let header = unsafe { NonNull::new_unchecked(work.cast::<Header>()) };
     // SAFETY: Who ends it waits for this function.
-    let (this, owner) = unsafe { (header.as_ref(), header.as_ref().owner) };
+    let this = unsafe { header.as_ref() };
     match this.timeline.look() {
         Look::Idle => {}
-        // SAFETY: It was got when it was started. No code of the module follows.
-        Look::Ended => unsafe { bindings::module_put(owner) },
+        // SAFETY: It was started, and the timeline says so once. No code of the module follows.
+        Look::Ended => unsafe { this.alarm.let_go() },
         // SAFETY: It is started.
-        Look::Later(delay) => unsafe { Header::arm(header, delay) },
+        Look::Later(delay) => unsafe { Alarm::again(header.cast(), delay) },
         Look::Hung(fence) => {
             // SAFETY: It is that of the header.
             unsafe { (this.call)(header, &fence) };
             // SAFETY: It is started.
-            unsafe { Header::arm(header, this.patience) };
+            unsafe { Alarm::again(header.cast(), this.alarm.patience()) };
         }
     }
 }

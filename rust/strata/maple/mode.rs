@@ -66,7 +66,7 @@ pub struct Exclusive(pub(super) ());
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not keep a lock that can guard a tree",
     label = "not a lock that stays where it is for as long as the tree lives",
-    note = "what does: an `Arc` of a `strata::sync::Mutex`"
+    note = "what does: an `Arc` of a `strata::sync::Mutex`, or of a `strata::resv::Resv`"
 )]
 pub unsafe trait ExternalLock {
     /// What the holder of the lock has in hand. It takes up memory: its address says which lock.

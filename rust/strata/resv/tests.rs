@@ -16,6 +16,13 @@ use crate::{
     },
     gfp,
     kunit::process,
+    maple::{
+        External,
+        MapleTree,
+        NotTheLock,
+        Number,
+        Range, //
+    },
 };
 use kernel::sync::atomic::{
     Atomic,
@@ -204,6 +211,30 @@ mod cases {
             });
             assert_eq!(result, Err(EIO));
             assert!(all_of[0].try_lock(cx, |_, _, _| ()).is_some());
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_tree_stands_under_a_reservation() -> Result {
+        process(|cx| {
+            let (guard, other) = (resv(cx)?, resv(cx)?);
+            let tree = MapleTree::<Number, External<Arc<Resv<u32>>>>::new(cx, guard.clone());
+            let tree = gfp::kernel(cx).boxed_init(tree)?;
+            guard.lock(cx, |_, owner, cx| {
+                let mut tree = tree.locked(owner).map_err(|NotTheLock| EINVAL)?;
+                for index in 0..100 {
+                    let value = Number::new(index).ok_or(EINVAL)?;
+                    tree.insert(&mut gfp::kernel(cx), Range::at(index), value)?;
+                }
+                Ok::<(), Error>(())
+            })?;
+            other.lock(cx, |_, owner, _| assert!(tree.locked(owner).is_err()));
+            let found = guard.lock(cx, |_, owner, _| {
+                let tree = tree.locked(owner).map_err(|NotTheLock| EINVAL)?;
+                Ok::<bool, Error>(tree.load(99).is_some() && tree.load(100).is_none())
+            })?;
+            assert!(found);
             Ok(())
         })
     }
