@@ -32,7 +32,8 @@ void strata_helper_fence_put(struct dma_fence *fence)
 
 bool strata_helper_fence_test_signaled(struct dma_fence *fence)
 {
-	return dma_fence_test_signaled_flag(fence);
+	/* What is read of the fence next is what it was signalled with. */
+	return test_bit_acquire(DMA_FENCE_FLAG_SIGNALED_BIT, &fence->flags);
 }
 
 bool strata_helper_fence_is_signaled(struct dma_fence *fence)
@@ -147,10 +148,10 @@ struct dma_fence *strata_helper_fence_merge(struct dma_fence **fences, unsigned 
 	struct dma_fence_unwrap *cursors;
 	struct dma_fence *merged;
 
-	cursors = kcalloc(count, sizeof(*cursors), GFP_KERNEL);
+	cursors = kvcalloc(count, sizeof(*cursors), GFP_KERNEL);
 	if (!cursors)
 		return NULL;
 	merged = __dma_fence_unwrap_merge(count, fences, cursors);
-	kfree(cursors);
+	kvfree(cursors);
 	return merged;
 }

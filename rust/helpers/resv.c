@@ -62,5 +62,6 @@ void strata_helper_resv_for_each(struct dma_resv *resv, int usage,
 	struct dma_fence *fence;
 
 	dma_resv_for_each_fence(&cursor, resv, usage, fence)
-		show(fence, dma_resv_iter_usage(&cursor), arg);
+		if (!dma_fence_is_signaled(fence))
+			show(fence, dma_resv_iter_usage(&cursor), arg);
 }

@@ -77,7 +77,10 @@ pub use self::{
     },
     published::Signaller,
     shared::Fence,
-    sync_file::SyncFile,
+    sync_file::{
+        PreparedFile,
+        SyncFile, //
+    },
     timeline::{
         Prepared,
         Timeline, //

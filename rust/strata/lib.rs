@@ -74,7 +74,7 @@ pub struct Strata {
     /// Drained when the module goes, so that no trampoline of ours still runs after it.
     _works: dev::work::Works,
     /// As those, for work that fences wait for.
-    _jobs: dev::work::Works,
+    _jobs: [dev::work::Works; 2],
     /// What left a tree and is not destroyed yet.
     _retired: maple::Queue,
     /// What nodes are reserved with.

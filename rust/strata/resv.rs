@@ -271,7 +271,8 @@ impl<D> Resv<D> {
     ///
     /// # Errors
     ///
-    /// `ERESTARTSYS` if a signal came first, unless `wake` is [`Wake::Done`].
+    /// `ERESTARTSYS` if a signal came first, unless `wake` is [`Wake::Done`]: the kernel knows no wait
+    /// for a reservation that [`Wake::Killed`] alone ends.
     pub fn wait_timeout<L, S>(
         &self,
         _cx: &mut Cx<'_, L, S>,
@@ -289,7 +290,8 @@ impl<D> Resv<D> {
                 self.as_ptr(),
                 usage.as_raw(),
                 wake != Wake::Done,
-                timeout,
+                // The kernel takes it as a signed number.
+                timeout.min(isize::MAX as Jiffies),
             )
         };
         Waited::from_left(left)

@@ -96,7 +96,7 @@ fn submit(
             let fence = job.queue(cx);
             read.add(cx, &fence, Usage::Read).ok();
             write.add(cx, &fence, Usage::Write).ok();
-            file.install(cx);
+            file.install(cx, &fence).ok();
         });
         Ok(())
     })??;

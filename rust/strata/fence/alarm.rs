@@ -2,7 +2,7 @@
 
 //! A timer that a worker answers, and that holds a module while it runs.
 
-use super::workers::QUEUE;
+use super::workers::WATCH;
 use crate::{
     bindings,
     dev::Owner, //
@@ -68,7 +68,7 @@ impl Alarm {
     /// `this` must be started.
     pub(super) unsafe fn again(this: NonNull<Self>, delay: Jiffies) {
         // SAFETY: The queue is there for as long as the library is.
-        unsafe { bindings::queue_delayed_work(QUEUE.as_ptr(), (*this.as_ptr()).work.get(), delay) };
+        unsafe { bindings::queue_delayed_work(WATCH.as_ptr(), (*this.as_ptr()).work.get(), delay) };
     }
 
     /// Has it ring now.
@@ -78,7 +78,7 @@ impl Alarm {
     /// `this` must be started.
     pub(super) unsafe fn now(this: NonNull<Self>) {
         // SAFETY: The queue is there for as long as the library is.
-        unsafe { bindings::mod_delayed_work(QUEUE.as_ptr(), (*this.as_ptr()).work.get(), 0) };
+        unsafe { bindings::mod_delayed_work(WATCH.as_ptr(), (*this.as_ptr()).work.get(), 0) };
     }
 
     /// Stops it, and waits until it does not ring. Nobody may start it any more.

@@ -61,7 +61,8 @@ pub trait Job: Send + Sized + 'static {
     /// # Context
     ///
     /// A signalling section in a kernel thread: may sleep, has no mm. The thread is there also when
-    /// no memory is.
+    /// no memory is; but it is one for all then, so a job does not wait here for what another job
+    /// signals: it is given that fence when it is prepared.
     fn run(self, cx: &mut Cx<'_, Signalling>, dependencies: Result, signaller: Signaller);
 }
 
@@ -123,6 +124,9 @@ impl<J: Job> PreparedJob<J> {
         S: MaySleep,
     {
         let mut gfp = gfp::kernel(cx);
+        for other in fences {
+            fence.timeline().will_wait_for(other);
+        }
         let Ok(mut waits) = gfp.vec(fences.len()) else {
             return Err(NoMemory { value: job });
         };

@@ -25,7 +25,8 @@ use kernel::{
 ///
 /// If it is dropped the fence is signalled with `ECANCELED`, and the kernel's log says so: who
 /// cancels says it with [`signal`](Self::signal). If it is forgotten, the end of its timeline
-/// signals the fence.
+/// signals the fence. Dropping it takes the fence's lock and runs its callbacks: not in a callback of
+/// another fence, nor under an [`IrqSpinLock`](crate::sync::IrqSpinLock).
 ///
 /// # Invariants
 ///
@@ -50,7 +51,7 @@ impl Signaller {
     /// The work is done: signals the fence, with an error if `outcome` is one.
     ///
     /// If a fence that was published before it on the same timeline is not done yet, it is signalled
-    /// after that.
+    /// after that; if another CPU is signalling for the timeline at the moment, by that one.
     ///
     /// # Context
     ///

@@ -9,13 +9,15 @@ use super::{
 use crate::{
     bindings,
     cx::IrqLock,
+    dev::Owner,
     gfp::{
         Allocate,
         Gfp,
         Kernel, //
     },
     lock_class,
-    sync::IrqSave, //
+    sync::IrqSave,
+    Strata, //
 };
 use core::{
     cell::UnsafeCell,
@@ -36,7 +38,12 @@ use kernel::{
             ARef,
             AlwaysRefCounted, //
         },
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         lock::Lock,
+        rcu,
         Refcount, //
     },
     time::Jiffies,
@@ -60,6 +67,8 @@ pub(super) struct Shared {
     refs: Refcount,
     context: u64,
     rank: u32,
+    /// Its work may wait for fences that are not of lower rank: nobody can prove that it comes first.
+    open: Atomic<bool>,
     driver: [u8; NAME],
     name: [u8; NAME],
     #[pin]
@@ -79,7 +88,7 @@ pub(super) struct State {
     pub(super) since: Jiffies,
     pub(super) watchdog: Option<NonNull<Alarm>>,
     /// The watchdog is started, and ends itself when there is nothing to watch.
-    pub(super) watching: bool,
+    pub(super) watching: Option<NonNull<Alarm>>,
 }
 
 // SAFETY: The pointers are to fences that the list has a reference to, each of which may be used by
@@ -119,6 +128,9 @@ unsafe impl AlwaysRefCounted for Shared {
             // SAFETY: It came from a box, has nothing to drop, and nobody refers to it any more but
             // readers under RCU.
             unsafe { bindings::kfree_rcu(shared.as_ptr().cast()) };
+            // SAFETY: `Shared::new()` got it. Who gives a last reference up is a driver's code, and
+            // drivers hold the library, or one of the library's workers, for which that waits.
+            unsafe { bindings::module_put(<Strata as Owner>::MODULE.as_ptr()) };
         }
     }
 }
@@ -196,7 +208,7 @@ impl Shared {
             last: ptr::null_mut(),
             since: 0,
             watchdog: None,
-            watching: false,
+            watching: None,
         };
         let shared = gfp.boxed_init(pin_init!(Shared {
             rcu: Opaque::uninit(),
@@ -204,10 +216,14 @@ impl Shared {
             // SAFETY: It only counts.
             context: unsafe { bindings::dma_fence_context_alloc(1) },
             rank,
+            open: Atomic::new(false),
             driver,
             name,
             state <- Lock::new(state, class.name(), class.key()),
         }))?;
+        // A timeline that is forgotten keeps the operations of its fences.
+        // SAFETY: This is code of the library, so that is alive.
+        unsafe { bindings::__module_get(<Strata as Owner>::MODULE.as_ptr()) };
         // SAFETY: The counted object stays where it is until it is freed.
         let shared = KBox::into_raw(unsafe { Pin::into_inner_unchecked(shared) });
         // SAFETY: It comes from a box, with the one reference that it begins with.
@@ -220,6 +236,21 @@ impl Shared {
 
     pub(super) fn rank(&self) -> u32 {
         self.rank
+    }
+
+    /// The work of this timeline will wait for `fence`.
+    pub(super) fn will_wait_for(&self, fence: &Fence) {
+        let earlier = match place_of(fence) {
+            // One of its own was published before, and is signalled before.
+            Some(place) => {
+                !place.open && (place.rank < self.rank || fence.context() == self.context)
+            }
+            // Of another driver, or signalled.
+            None => fence.status().is_some(),
+        };
+        if !earlier {
+            self.open.store(true, Relaxed);
+        }
     }
 
     /// A fence of this queue, initialised, with a reference to the queue.
@@ -282,7 +313,8 @@ impl Shared {
         }
     }
 
-    /// Appends a fence; not if the queue has ended. Its sequence number is set then too.
+    /// Appends a fence, and gives it its sequence number. Says whether the queue goes on; if it has
+    /// ended, the fence is done, and to be drained.
     pub(super) fn push(&self, inner: NonNull<Inner>) -> bool {
         let mut state = self.state.lock();
         state.seqno += 1;
@@ -291,13 +323,12 @@ impl Shared {
         if state.closed {
             // SAFETY: As above.
             unsafe { (*inner.as_ref().link.get()).outcome = Some(CANCELED) };
-            return false;
         }
         if state.first.is_null() {
             state.first = inner.as_ptr();
             state.since = jiffies();
-            if let (Some(watchdog), false) = (state.watchdog, state.watching) {
-                state.watching = true;
+            if let (Some(watchdog), None) = (state.watchdog, state.watching) {
+                state.watching = Some(watchdog);
                 // SAFETY: It is the timeline's while it stands there, and is not started; who
                 // publishes is code of the driver's.
                 unsafe { Alarm::start(watchdog) };
@@ -307,7 +338,7 @@ impl Shared {
             unsafe { (*(*state.last).link.get()).next = inner.as_ptr() };
         }
         state.last = inner.as_ptr();
-        true
+        !state.closed
     }
 
     /// A fence is done. Signals it, unless one before it is not done, and all that follow it and are.
@@ -328,7 +359,7 @@ impl Shared {
     }
 
     /// Signals what is done, in order.
-    fn drain(&self) {
+    pub(super) fn drain(&self) {
         let mut drains = false;
         loop {
             let mut state = self.state.lock();
@@ -351,11 +382,10 @@ impl Shared {
             };
             state.first = link.next;
             state.since = jiffies();
-            if let (Some(watchdog), true, true) =
-                (state.watchdog, state.watching, state.first.is_null())
-            {
+            let watchdog = state.watchdog.filter(|_| state.first.is_null());
+            if let Some(watchdog) = watchdog.filter(|_| state.watching == watchdog) {
                 // Nothing to watch: it lets go of the driver's module at once.
-                // SAFETY: It is started, and does not end before it looks, under the lock.
+                // SAFETY: It is the timeline's while it stands there, and is started.
                 unsafe { Alarm::now(watchdog) };
             }
             drop(state);
@@ -404,14 +434,27 @@ fn fixed(name: &CStr) -> Result<[u8; NAME]> {
     Ok(fixed)
 }
 
-/// Whether a fence is one of ours that is not signalled yet, and of which rank.
-pub(super) fn rank_of(fence: &Fence) -> Option<u32> {
+/// What a fence of ours says of its timeline, while it is not signalled.
+pub(super) struct Place {
+    /// The timeline's rank.
+    pub(super) rank: u32,
+    /// Whether its work may wait for that of later ones.
+    pub(super) open: bool,
+}
+
+/// Where a fence stands, if it is one of ours that is not signalled yet.
+pub(super) fn place_of(fence: &Fence) -> Option<Place> {
+    // Before the look: the timeline is there for who saw its operations as a reader.
+    let _reader = rcu::read_lock();
     // SAFETY: It is initialised.
     if !ptr::eq(unsafe { bindings::fence_ops(fence.as_ptr()) }, &OPERATIONS) {
         return None;
     }
-    let _reader = kernel::sync::rcu::read_lock();
-    // SAFETY: It is one of ours; if it was signalled just now, the timeline is still there for this
+    // SAFETY: It is one of ours; if it was signalled since, the timeline is still there for this
     // reader.
-    Some(unsafe { shared_of(fence.as_ptr()) }.rank)
+    let shared = unsafe { shared_of(fence.as_ptr()) };
+    Some(Place {
+        rank: shared.rank,
+        open: shared.open.load(Relaxed),
+    })
 }

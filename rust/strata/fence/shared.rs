@@ -159,9 +159,15 @@ impl Fence {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `E2BIG` for more than fit in a `u32`.
+    /// `ENOMEM`; `E2BIG` for more than 65,536.
     pub fn merge(gfp: &mut Gfp<'_, Kernel>, fences: &[ARef<Self>]) -> Result<ARef<Self>> {
+        /// As many as the kernel's own array of them can be without a large allocation.
+        const MOST: u32 = 1 << 16;
+
         let count = u32::try_from(fences.len()).map_err(|_| E2BIG)?;
+        if count > MOST {
+            return Err(E2BIG);
+        }
         if count == 0 {
             return Ok(Self::signalled());
         }

@@ -69,8 +69,12 @@ impl SyncFile {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn of_prepared(cx: &mut Cx<'_, Process>, fence: &Prepared) -> Result<Self> {
-        Self::new(cx, fence.fence())
+    pub fn of_prepared(cx: &mut Cx<'_, Process>, fence: &Prepared) -> Result<PreparedFile> {
+        let fence = fence.fence();
+        Ok(PreparedFile {
+            file: Self::new(cx, fence)?,
+            fence: fence.as_ptr(),
+        })
     }
 
     /// Makes a file for `fence`, and reserves a number.
@@ -107,5 +111,41 @@ impl SyncFile {
     /// C: `fd_install()`.
     pub fn install<L: Level, S: MaySleep>(self, _cx: &mut Cx<'_, L, S>) {
         self.fd.fd_install(self.file);
+    }
+}
+
+/// A sync_file for a fence that is still to be published: user space cannot have it before.
+#[must_use = "user space gets the file when it is installed"]
+pub struct PreparedFile {
+    file: SyncFile,
+    /// Only compared: nobody has a reference to it as a [`Fence`] before it is published.
+    fence: *mut bindings::dma_fence,
+}
+
+impl PreparedFile {
+    /// The number that user space will know it by.
+    pub fn fd(&self) -> u32 {
+        self.file.fd()
+    }
+
+    /// Gives the file to the running task, now that its fence is published.
+    ///
+    /// # Context
+    ///
+    /// As [`SyncFile::install`].
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `fence` is not the one that it was made for; user space gets nothing then.
+    pub fn install<L, S>(self, cx: &mut Cx<'_, L, S>, fence: &Fence) -> Result
+    where
+        L: Level,
+        S: MaySleep,
+    {
+        if fence.as_ptr() != self.fence {
+            return Err(EINVAL);
+        }
+        self.file.install(cx);
+        Ok(())
     }
 }

@@ -161,6 +161,11 @@ impl Prepared {
         unsafe { self.inner.as_ref() }.fence()
     }
 
+    pub(super) fn timeline(&self) -> &Shared {
+        // SAFETY: By the invariant it is not signalled.
+        unsafe { self.inner.as_ref().timeline() }
+    }
+
     /// Publishes the fence, as the next of its timeline.
     ///
     /// From here on it has to be signalled, whatever happens. If the timeline is gone, it is, with
@@ -180,8 +185,8 @@ impl Prepared {
         // INVARIANT: It is published next, or signalled.
         let signaller = Signaller::new(fence.clone(), shared.clone());
         if !shared.push(inner) {
-            // SAFETY: It is on no list, and both references are ours.
-            unsafe { signal(inner, CANCELED) };
+            // After those that are still on their way.
+            shared.drain();
         }
         (fence, signaller)
     }

@@ -104,7 +104,8 @@ impl Fence {
     ///
     /// # Context
     ///
-    /// Reclaim, where somebody waits for the memory. C: `dma_fence_wait_timeout()`.
+    /// Reclaim, where somebody waits for the memory. C: `dma_fence_wait_timeout()`,
+    /// `dma_fence_is_signaled()`.
     pub fn wait_in_reclaim<S>(
         &self,
         cx: &mut Cx<'_, Reclaim, S>,
@@ -113,7 +114,12 @@ impl Fence {
     where
         S: MaySleep,
     {
-        if token.until(cx, || self.status().is_some()) {
+        // Drivers that signal only what somebody waits for are told.
+        if matches!(self.wait_raw(Wake::Done, 0), Ok(Waited::Signalled)) {
+            return Waited::Signalled;
+        }
+        // SAFETY: The fence is initialised, and no fence's lock is held here.
+        if token.until(cx, || unsafe { bindings::fence_is_signaled(self.as_ptr()) }) {
             Waited::Signalled
         } else {
             Waited::TimedOut
@@ -146,7 +152,8 @@ impl Fence {
 ///
 /// lockdep cannot tell such a wait from that for one's own fence, which is a hang, and lets both
 /// pass. So the proof is the rank of the timelines: each is of a higher one than those whose fences
-/// its work waits for ([`Timeline::after`]).
+/// its work waits for ([`Timeline::after`]). A timeline of which a [`PreparedJob`](super::PreparedJob)
+/// waits for anything else proves nothing from then on.
 pub struct Dependency(ARef<Fence>);
 
 impl Dependency {
@@ -157,8 +164,8 @@ impl Dependency {
     ///
     /// Any.
     pub fn new(fence: ARef<Fence>, timeline: &Timeline) -> Option<Self> {
-        let earlier = match queue::rank_of(&fence) {
-            Some(rank) => rank < timeline.rank(),
+        let earlier = match queue::place_of(&fence) {
+            Some(place) => !place.open && place.rank < timeline.rank(),
             // Not one of ours: or one that is signalled, and belongs to nobody any more.
             None => fence.status().is_some(),
         };

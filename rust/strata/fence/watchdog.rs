@@ -24,10 +24,7 @@ use crate::{
     gfp,
     lockdep, //
 };
-use core::{
-    mem,
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     prelude::*,
     sync::aref::ARef,
@@ -110,7 +107,8 @@ impl<H: Hang> Watchdog<H> {
             return Err(EINVAL);
         }
         let header = Header {
-            alarm: Alarm::new::<H::Owner>(patience),
+            // Jiffies that are farther away are in the past.
+            alarm: Alarm::new::<H::Owner>(patience.min((isize::MAX as Jiffies >> 1) - 1)),
             timeline: timeline.shared().into(),
             call: call::<H>,
         };
@@ -150,7 +148,7 @@ unsafe fn end(header: NonNull<Header>) {
     let this = unsafe { header.as_ref() };
     this.timeline.unwatch();
     this.alarm.stop();
-    if this.timeline.ended() {
+    if this.timeline.ended(header.cast()) {
         // SAFETY: It was started, and nobody else ends it.
         unsafe { this.alarm.let_go() };
     }
@@ -176,14 +174,14 @@ impl Shared {
     /// It must be initialised, and stay until [`unwatch`](Self::unwatch) and what it started is over.
     unsafe fn watch(&self, watchdog: NonNull<Alarm>) -> bool {
         let mut state = self.state.lock();
-        // One that is about to end is still started.
-        if state.watchdog.is_some() || state.watching {
+        // One that is about to end may still be started.
+        if state.watchdog.is_some() || state.watching.is_some() {
             return false;
         }
         state.watchdog = Some(watchdog);
         state.since = jiffies();
         if !state.first.is_null() {
-            state.watching = true;
+            state.watching = Some(watchdog);
             // SAFETY: It is not started; who has it watch is code of the driver's.
             unsafe { Alarm::start(watchdog) };
         }
@@ -196,17 +194,22 @@ impl Shared {
     }
 
     /// The watchdog is not started any more. Says whether it was.
-    fn ended(&self) -> bool {
-        mem::replace(&mut self.state.lock().watching, false)
+    fn ended(&self, watchdog: NonNull<Alarm>) -> bool {
+        let mut state = self.state.lock();
+        state
+            .watching
+            .take_if(|started| *started == watchdog)
+            .is_some()
     }
 
     /// What there is for the watchdog to do. It is not started any more if that is nothing.
-    fn look(&self) -> Look {
+    fn look(&self, watchdog: NonNull<Alarm>) -> Look {
         let mut state = self.state.lock();
-        let (Some(first), Some(watchdog)) = (NonNull::new(state.first), state.watchdog) else {
-            return match mem::replace(&mut state.watching, false) {
-                true => Look::Ended,
-                false => Look::Idle,
+        let first = NonNull::new(state.first).filter(|_| state.watchdog == Some(watchdog));
+        let Some(first) = first else {
+            return match state.watching.take_if(|started| *started == watchdog) {
+                Some(_) => Look::Ended,
+                None => Look::Idle,
             };
         };
         // SAFETY: It is the timeline's while it stands there.
@@ -230,7 +233,7 @@ unsafe extern "C" fn bark(work: *mut bindings::work_struct) {
     let header = unsafe { NonNull::new_unchecked(work.cast::<Header>()) };
     // SAFETY: Who ends it waits for this function.
     let this = unsafe { header.as_ref() };
-    match this.timeline.look() {
+    match this.timeline.look(header.cast()) {
         Look::Idle => {}
         // SAFETY: It was started, and the timeline says so once. No code of the module follows.
         Look::Ended => unsafe { this.alarm.let_go() },

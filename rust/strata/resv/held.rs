@@ -74,8 +74,8 @@ impl<'a> Held<'a> {
     /// `ENOMEM`; `EINVAL` for none, and `E2BIG` for more than there can be. What was reserved before
     /// stays.
     pub fn reserve(&self, gfp: &mut Gfp<'_, Kernel>, count: u32) -> Result<Slots<'_>> {
-        /// More than any buffer has, and few enough for the kernel's own arithmetic.
-        const MOST: u32 = 1 << 20;
+        /// More than any buffer has, and few enough for the page allocator not to complain.
+        const MOST: u32 = 1 << 16;
 
         if count == 0 {
             return Err(EINVAL);

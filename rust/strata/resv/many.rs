@@ -60,7 +60,7 @@ impl<E: Into<Error>> From<E> for Again {
 /// # Invariants
 ///
 /// Each of `held` is locked in `ctx`, and no other is; none is there twice.
-pub struct Many<'r> {
+pub struct Many<'r, 'c> {
     ctx: Opaque<bindings::ww_acquire_ctx>,
     // Boxed, so that what was given out stays where it is when there are more.
     held: UnsafeCell<KVec<KBox<Held<'r>>>>,
@@ -68,6 +68,8 @@ pub struct Many<'r> {
     contended: UnsafeCell<Option<KBox<Held<'r>>>>,
     interruptible: bool,
     _resvs: PhantomData<&'r ()>,
+    // The token of the closure: that of a closure inside of it, which holds more, locks nothing here.
+    _token: PhantomData<fn(&'c ()) -> &'c ()>,
     _task: NotThreadSafe,
 }
 
@@ -111,7 +113,7 @@ pub struct Many<'r> {
 /// ```
 pub fn many<'r, L, S, O>(
     cx: &mut Cx<'_, L, S>,
-    f: impl FnMut(&Many<'r>, &mut Cx<'_, ResvHeld, S>) -> Result<O, Again>,
+    f: impl for<'c> FnMut(&Many<'r, 'c>, &mut Cx<'c, ResvHeld, S>) -> Result<O, Again>,
 ) -> Result<O>
 where
     L: Before<ResvHeld>,
@@ -131,7 +133,7 @@ where
 /// As [`many`]; `EINTR`.
 pub fn many_interruptible<'r, L, S, O>(
     cx: &mut Cx<'_, L, S>,
-    f: impl FnMut(&Many<'r>, &mut Cx<'_, ResvHeld, S>) -> Result<O, Again>,
+    f: impl for<'c> FnMut(&Many<'r, 'c>, &mut Cx<'c, ResvHeld, S>) -> Result<O, Again>,
 ) -> Result<O>
 where
     L: Before<ResvHeld>,
@@ -174,7 +176,7 @@ where
 fn run<'r, L, S, O>(
     cx: &mut Cx<'_, L, S>,
     interruptible: bool,
-    mut f: impl FnMut(&Many<'r>, &mut Cx<'_, ResvHeld, S>) -> Result<O, Again>,
+    mut f: impl for<'c> FnMut(&Many<'r, 'c>, &mut Cx<'c, ResvHeld, S>) -> Result<O, Again>,
 ) -> Result<O>
 where
     L: Before<ResvHeld>,
@@ -187,13 +189,14 @@ where
         contended: UnsafeCell::new(None),
         interruptible,
         _resvs: PhantomData,
+        _token: PhantomData,
         _task: NotThreadSafe,
     };
     // SAFETY: `ctx` is valid for writing, and is not moved until it is done with.
     unsafe { bindings::resv_acquire_init(many.ctx.get()) };
     loop {
         // SAFETY: `L` comes before `ResvHeld`, which is what is held.
-        let result = unsafe { cx.at(|cx| f(&many, cx)) };
+        let result = unsafe { cx.at(|cx| f(many.branded(cx), cx)) };
         let Some(first) = many.contended.get_mut().take() else {
             return result.map_err(|Again(why)| match why {
                 // It was kept from a call before, where it was right.
@@ -207,19 +210,27 @@ where
     }
 }
 
-impl<'r> Many<'r> {
+impl<'r, 'c> Many<'r, 'c> {
+    /// For the closure that is lent a token of `'d`.
+    fn branded<'d, S: MaySleep>(&self, _cx: &Cx<'d, ResvHeld, S>) -> &Many<'r, 'd> {
+        // SAFETY: The lifetime says which token, and nothing of what is there.
+        unsafe { &*ptr::from_ref(self).cast() }
+    }
+
     /// Locks `resv`, unless this call of the closure has it already.
     ///
     /// # Context
     ///
-    /// In the closure of [`many`]. Allocates with `GFP_KERNEL`. C: `dma_resv_lock()`.
+    /// In the closure of [`many`], with its own token: not under a reservation that was tried in it,
+    /// which another task could be waiting for without being told to go back. Allocates with
+    /// `GFP_KERNEL`. C: `dma_resv_lock()`.
     ///
     /// # Errors
     ///
     /// The closure has to return what this says.
     pub fn lock<D, S: MaySleep>(
         &self,
-        cx: &mut Cx<'_, ResvHeld, S>,
+        cx: &mut Cx<'c, ResvHeld, S>,
         resv: &'r Resv<D>,
     ) -> Result<&Held<'r>, Again> {
         // SAFETY: Nobody has a reference to it for longer than this.
@@ -303,7 +314,7 @@ impl<'r> Many<'r> {
     }
 }
 
-impl Drop for Many<'_> {
+impl Drop for Many<'_, '_> {
     fn drop(&mut self) {
         self.unlock_all();
         // SAFETY: It was opened when the value was made, and nothing is locked in it.

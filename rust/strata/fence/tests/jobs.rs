@@ -98,4 +98,23 @@ mod cases {
             Ok(())
         })
     }
+
+    #[test]
+    fn a_timeline_whose_jobs_wait_for_later_ones_proves_nothing() -> Result {
+        process(|cx| {
+            let first = timeline(cx)?;
+            let second = Timeline::after(cx, c"strata", c"second", &[&first])?;
+            let runs = gfp::kernel(cx).arc(Atomic::new(0))?;
+            let (early, signaller) = publish(cx, &first)?;
+            let waiting = pass(cx, &second, &runs, &[early.clone()])?;
+            assert!(Dependency::new(early, &second).is_some());
+            // What this waits for is later than it is.
+            let back = pass(cx, &first, &runs, &[waiting])?;
+            assert!(Dependency::new(back.clone(), &second).is_none());
+            signal(cx, signaller, Ok(()));
+            back.wait(cx, Wake::Done)?;
+            assert_eq!(runs.load(Relaxed), 2);
+            Ok(())
+        })
+    }
 }
