@@ -29,8 +29,6 @@ struct prime {
 /* What comes after the last rank of @place: acquire it, as its first user would. */
 static void acquire_next_level(int place)
 {
-	struct dma_fence *stub;
-
 	switch (place) {
 	case STRATA_PROCESS:
 		if (current->mm)
@@ -44,10 +42,7 @@ static void acquire_next_level(int place)
 		might_alloc(GFP_NOIO);
 		break;
 	case STRATA_NOTIFIER:
-		/* __dma_fence_might_wait() is not exported; waiting for a signalled fence says the same. */
-		stub = dma_fence_get_stub();
-		dma_fence_wait_timeout(stub, false, 0);
-		dma_fence_put(stub);
+		strata_helper_fence_might_wait();
 		break;
 	case STRATA_SIGNALLING:
 		break;

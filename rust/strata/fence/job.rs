@@ -7,7 +7,10 @@ use super::{
     published::Signaller,
     shared::Fence,
     timeline::Prepared,
-    workers::QUEUE, //
+    workers::{
+        section,
+        QUEUE, //
+    },
 };
 use crate::{
     bindings,
@@ -15,7 +18,6 @@ use crate::{
         Cx,
         MayAlloc,
         MaySleep,
-        Process,
         Signalling,
         Sleep, //
     },
@@ -27,7 +29,6 @@ use crate::{
         self,
         NoMemory, //
     },
-    lockdep, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -277,10 +278,8 @@ unsafe fn run_boxed<J: Job>(header: NonNull<Header>) {
         signaller,
     } = KBox::into_inner(boxed);
     let error = waiting.error.load(Relaxed);
-    lockdep::assert_process();
-    // SAFETY: A worker runs its items in process context, with nothing held.
-    let mut cx = unsafe { Cx::<'_, Process>::assume() };
     if let Some(signaller) = signaller {
-        cx.signalling(|cx| job.run(cx, to_result(error), signaller));
+        // SAFETY: A worker of the queue runs this, as it runs its items.
+        unsafe { section(|cx| job.run(cx, to_result(error), signaller)) };
     }
 }

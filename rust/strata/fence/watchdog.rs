@@ -9,7 +9,8 @@ use super::{
         Shared, //
     },
     shared::Fence,
-    timeline::Timeline, //
+    timeline::Timeline,
+    workers::section, //
 };
 use crate::{
     bindings,
@@ -17,7 +18,6 @@ use crate::{
         Cx,
         MayAlloc,
         MaySleep,
-        Process,
         Signalling, //
     },
     dev::Owner,
@@ -254,8 +254,6 @@ unsafe extern "C" fn bark(work: *mut bindings::work_struct) {
 unsafe fn call<H: Hang>(header: NonNull<Header>, fence: &Fence) {
     // SAFETY: The caller promises it.
     let boxed = unsafe { header.cast::<Boxed<H>>().as_ref() };
-    lockdep::assert_process();
-    // SAFETY: A worker runs its items in process context, with nothing held.
-    let mut cx = unsafe { Cx::<'_, Process>::assume() };
-    cx.signalling(|cx| boxed.handler.hung(cx, fence));
+    // SAFETY: The caller promises it.
+    unsafe { section(|cx| boxed.handler.hung(cx, fence)) };
 }

@@ -4,10 +4,16 @@
 
 use crate::{
     bindings,
+    cx::{
+        Cx,
+        Process,
+        Signalling, //
+    },
     dev::work::{
         Queue,
         Works, //
     },
+    lockdep, //
 };
 use kernel::prelude::*;
 
@@ -24,4 +30,16 @@ pub(crate) fn start() -> Result<[Works; 2]> {
         QUEUE.start(c"strata_jobs", flags)?,
         WATCH.start(c"strata_watch", flags)?,
     ])
+}
+
+/// Runs `f` in a signalling section: all that the workers of these queues do.
+///
+/// # Safety
+///
+/// The caller must be such a worker, with nothing held.
+pub(super) unsafe fn section<R>(f: impl for<'b> FnOnce(&mut Cx<'b, Signalling>) -> R) -> R {
+    lockdep::assert_process();
+    // SAFETY: A worker runs its items in process context; the caller promises the rest.
+    let mut cx = unsafe { Cx::<'_, Process>::assume() };
+    cx.signalling(f)
 }
