@@ -95,6 +95,8 @@ int strata_helper_in_notifier(void (*callback)(void *), void *arg);
 
 /* page.c */
 u32 strata_helper_crc32c_page(u32 crc, struct page *page, size_t offset, size_t length);
+void *strata_helper_page_bytes(struct page *page);
+u32 strata_helper_crc32c_bytes(u32 crc, const void *bytes, size_t length);
 bool strata_helper_give_way(void);
 size_t strata_helper_total_pages(void);
 

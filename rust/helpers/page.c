@@ -21,6 +21,22 @@ u32 strata_helper_crc32c_page(u32 crc, struct page *page, size_t offset, size_t 
 	return crc;
 }
 
+/*
+ * Where the bytes of a page are.  They stay where they are: the kernels that Strata
+ * is for map all their memory.
+ */
+void *strata_helper_page_bytes(struct page *page)
+{
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
+	return page_address(page);
+}
+
+/* Folds words of a page into a CRC-32C. */
+u32 strata_helper_crc32c_bytes(u32 crc, const void *bytes, size_t length)
+{
+	return crc32c(crc, bytes, length);
+}
+
 /* For long loops: lets others run, and tells whether the task is being killed. */
 bool strata_helper_give_way(void)
 {

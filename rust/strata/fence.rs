@@ -73,7 +73,8 @@ pub use self::{
     },
     job::{
         Job,
-        PreparedJob, //
+        PreparedJob,
+        PublishedJob, //
     },
     published::Signaller,
     shared::Fence,

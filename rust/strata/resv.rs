@@ -70,6 +70,7 @@ use crate::{
         Before,
         Cx,
         FenceCallback,
+        FenceWait,
         Join,
         MaySleep,
         MayWait,
@@ -86,6 +87,7 @@ use crate::{
         Kernel, //
     },
     maple::ExternalLock,
+    shrinker::WaitToken,
 };
 use core::{
     cell::UnsafeCell,
@@ -295,6 +297,33 @@ impl<D> Resv<D> {
             )
         };
         Waited::from_left(left)
+    }
+
+    /// Waits in reclaim for all fences up to `usage`, for no longer than the permission allows.
+    ///
+    /// # Context
+    ///
+    /// As [`is_signalled`](Self::is_signalled), where somebody waits for the memory. C:
+    /// `dma_resv_test_signaled()`, `schedule_timeout_killable()`.
+    pub fn wait_in_reclaim<L, S>(
+        &self,
+        cx: &mut Cx<'_, L, S>,
+        usage: Usage,
+        token: &mut WaitToken<'_>,
+    ) -> Waited
+    where
+        L: Before<FenceWait>,
+        S: MaySleep,
+    {
+        let signalled = || {
+            // SAFETY: It is initialised.
+            unsafe { bindings::dma_resv_test_signaled(self.as_ptr(), usage.as_raw()) }
+        };
+        if token.until(cx, signalled) {
+            Waited::Signalled
+        } else {
+            Waited::TimedOut
+        }
     }
 
     /// All fences up to `usage` that are not signalled.

@@ -263,7 +263,7 @@ impl<L: Level, S: MaySleep> Cx<'_, L, S> {
     /// # Errors
     ///
     /// `EINTR` if the task is being killed.
-    pub(crate) fn give_way(&mut self) -> Result {
+    pub fn give_way(&mut self) -> Result {
         // SAFETY: The token says that the task may sleep.
         if unsafe { bindings::give_way() } {
             return Err(EINTR);

@@ -18,8 +18,15 @@ mod held;
 mod raw;
 #[cfg(CONFIG_KUNIT = "y")]
 mod tests;
+mod words;
 
-pub use self::held::Held;
+pub use self::{
+    held::Held,
+    words::{
+        Word,
+        Words, //
+    },
+};
 
 use self::held::Inner;
 use crate::{

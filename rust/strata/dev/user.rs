@@ -8,13 +8,18 @@
 //!
 //! C: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h).
 
-use crate::cx::{
-    Before,
-    Cx,
-    MaySleep,
-    MmapHeld, //
+use crate::{
+    cx::{
+        Before,
+        Cx,
+        MayAlloc,
+        MaySleep,
+        MmapHeld, //
+    },
+    gfp,
 };
 use kernel::{
+    alloc::KVVec,
     prelude::*,
     transmute::{
         AsBytes,
@@ -69,6 +74,43 @@ impl UserRange {
         S: MaySleep,
     {
         self.slice().reader().read()
+    }
+
+    /// Copies all values in that the range has room for, and `most` at most.
+    ///
+    /// # Context
+    ///
+    /// As [`read`](Self::read), and allocates with `GFP_KERNEL`. C: `copy_from_user()`.
+    ///
+    /// # Errors
+    ///
+    /// `E2BIG` for more than `most` of them, which is asked before anything is allocated; `EFAULT` if
+    /// the range ends within a value or cannot be read; `ENOMEM`.
+    pub fn read_array<T, L, S>(&self, cx: &mut Cx<'_, L, S>, most: usize) -> Result<KVVec<T>>
+    where
+        T: FromBytes,
+        L: Before<MmapHeld> + MayAlloc<gfp::Kernel>,
+        S: MaySleep,
+    {
+        let size = const {
+            assert!(core::mem::size_of::<T>() != 0);
+            core::mem::size_of::<T>()
+        };
+        let count = self.length / size;
+        if count > most {
+            return Err(E2BIG);
+        }
+        if count * size != self.length {
+            return Err(EFAULT);
+        }
+        let mut values = gfp::kernel(cx).large_vec(count)?;
+        let mut reader = self.slice().reader();
+        for _ in 0..count {
+            let value = reader.read()?;
+            // There is room.
+            values.push_within_capacity(value).map_err(|_| ENOMEM)?;
+        }
+        Ok(values)
     }
 
     /// Copies a value out to the start of the range.
@@ -137,3 +179,64 @@ impl UserRange {
         self.read_bytes(cx, buffer)
     }
 }
+
+/// Declares the structures of a uapi header, each with its size: integers without holes between
+/// them, which [`UserRange`] copies in and out.
+///
+/// # Examples
+///
+/// ```
+/// strata::user_structures! {
+///     /// `struct example`
+///     pub struct Example(16) {
+///         size: u64,
+///         id: u32,
+///         flags: u32,
+///     }
+/// }
+///
+/// let example = Example { size: 4096, id: 1, flags: 0 };
+/// assert_eq!(example.size, 4096);
+/// ```
+#[macro_export]
+macro_rules! user_structures {
+    ($($(#[$doc:meta])* $vis:vis struct $name:ident($size:literal) {
+        $($field:ident: $type:ty,)*
+    })*) => {
+        $(
+            $(#[$doc])*
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            $vis struct $name {
+                $($vis $field: $type,)*
+            }
+
+            const _: () = {
+                const fn integer<T: $crate::dev::user::Integer>() {}
+                $(integer::<$type>();)*
+
+                // A hole would let the kernel's memory out.
+                ::core::assert!(
+                    ::core::mem::size_of::<$name>() == $size
+                        && 0 $(+ ::core::mem::size_of::<$type>())* == $size
+                );
+            };
+
+            // SAFETY: All fields are integers: every pattern of bits is a value.
+            unsafe impl $crate::__kernel::transmute::FromBytes for $name {}
+            // SAFETY: All fields are integers, and there are no holes between them (see above).
+            unsafe impl $crate::__kernel::transmute::AsBytes for $name {}
+        )*
+    };
+}
+
+/// What the fields of [`user_structures!`](crate::user_structures) are: those of `linux/types.h`.
+#[doc(hidden)]
+pub trait Integer {}
+
+impl Integer for u8 {}
+impl Integer for u16 {}
+impl Integer for u32 {}
+impl Integer for u64 {}
+impl Integer for i32 {}
+impl Integer for i64 {}

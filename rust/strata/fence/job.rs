@@ -178,16 +178,61 @@ impl<J: Job> PreparedJob<J> {
     /// In a signalling section. Takes the locks of the fences. C: `dma_fence_add_callback()`,
     /// `queue_work()`.
     pub fn queue<S: Sleep>(self, cx: &mut Cx<'_, Signalling, S>) -> ARef<Fence> {
-        let Self { mut boxed, fence } = self;
+        let job = self.publish(cx);
+        let fence = job.fence().clone();
+        job.queue(cx);
+        fence
+    }
+
+    /// Publishes the job's fence, for what is to be done with it before the job can run.
+    ///
+    /// # Context
+    ///
+    /// In a signalling section. Allocates nothing.
+    pub fn publish<S: Sleep>(self, cx: &mut Cx<'_, Signalling, S>) -> PublishedJob<J> {
+        let Self { boxed, fence } = self;
         let (fence, signaller) = fence.publish(cx);
-        boxed.signaller = Some(signaller);
+        PublishedJob {
+            boxed,
+            fence,
+            signaller,
+        }
+    }
+}
+
+/// A job whose fence others may know, and which is still to be queued.
+///
+/// Who drops it signals `ECANCELED`, as who drops a [`Signaller`]. The job is dropped there, too.
+#[must_use = "others wait for the job"]
+pub struct PublishedJob<J: Job> {
+    boxed: KBox<Boxed<J>>,
+    fence: ARef<Fence>,
+    signaller: Signaller,
+}
+
+// SAFETY: As that of `PreparedJob`; the others are `Send`.
+unsafe impl<J: Job> Send for PublishedJob<J> {}
+
+impl<J: Job> PublishedJob<J> {
+    /// Its fence.
+    pub fn fence(&self) -> &ARef<Fence> {
+        &self.fence
+    }
+
+    /// Queues the job for when all that it waits for is signalled.
+    ///
+    /// # Context
+    ///
+    /// As [`PreparedJob::queue`].
+    pub fn queue<S: Sleep>(self, _cx: &mut Cx<'_, Signalling, S>) {
+        let mut boxed = self.boxed;
+        boxed.signaller = Some(self.signaller);
         // It belongs to its fences and to the queue, until `run_boxed()` takes it back.
         let waiting = NonNull::from(KBox::leak(boxed)).cast::<Waiting>();
         // SAFETY: It is the first field of such a box; our code is part of the module.
         unsafe { Header::hold(waiting.cast()) };
         // SAFETY: It is held, and ours alone.
         unsafe { arm(waiting) };
-        fence
     }
 }
 

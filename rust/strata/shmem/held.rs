@@ -73,13 +73,12 @@ impl Inner {
 #[must_use = "dropping it lets the pages go"]
 pub struct Held {
     inner: Arc<Inner>,
-    // For the tests, which write to them.
     pub(super) pages: KVVec<raw::PagePointer>,
 }
 
 // SAFETY: A reference to a page is of no task.
 unsafe impl Send for Held {}
-// SAFETY: No method does anything to the pages.
+// SAFETY: What is in the pages is accessed by whole words, whoever else does.
 unsafe impl Sync for Held {}
 
 impl Held {

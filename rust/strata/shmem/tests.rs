@@ -120,6 +120,51 @@ mod cases {
     }
 
     #[test]
+    fn words_are_those_of_the_page() -> Result {
+        process(|cx| {
+            let shmem = Shmem::new(cx, c"words", SIZE)?;
+            let held = shmem.pages(cx)?;
+            let last = held.words(SIZE - 16, 16)?;
+            for (word, value) in last.iter().zip([1, u64::MAX]) {
+                assert_eq!(word.load(), 0);
+                word.store(value);
+            }
+            assert!(last.iter().map(|word| word.load()).eq([1, u64::MAX]));
+            assert_eq!(!last.crc32c(!0), shmem.crc32c(cx, SIZE - 16, 16)?);
+
+            // They are written to the file, not to a copy of its pages.
+            drop(held);
+            let again = shmem.pages(cx)?;
+            let page = again.words(SIZE - PAGE_SIZE as u64, PAGE_SIZE)?;
+            assert_eq!(page.iter().count(), PAGE_SIZE / 8);
+            assert_eq!(page.iter().last().map(|word| word.load()), Some(u64::MAX));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn words_lie_in_one_page_that_is_held() -> Result {
+        process(|cx| {
+            let shmem = Shmem::new(cx, c"borders", SIZE)?;
+            let held = shmem.pages(cx)?;
+            for (offset, length) in [
+                (0, 0),
+                (0, 4),
+                (4, 8),
+                (4088, 16),
+                (0, PAGE_SIZE + 8),
+                (0, usize::MAX - 7),
+                (SIZE, 8),
+                (u64::MAX - 7, 8),
+            ] {
+                assert_eq!(held.words(offset, length).err(), Some(EINVAL));
+            }
+            assert!(held.words(4088, 8).is_ok());
+            Ok(())
+        })
+    }
+
+    #[test]
     fn the_last_holder_lets_go() -> Result {
         process(|cx| {
             let shmem = Shmem::new(cx, c"holders", SIZE)?;

@@ -81,6 +81,27 @@ mod cases {
     }
 
     #[test]
+    fn a_job_that_is_published_waits_to_be_queued() -> Result {
+        process(|cx| {
+            let timeline = timeline(cx)?;
+            let runs = gfp::kernel(cx).arc(Atomic::new(0))?;
+            let job = prepared(cx, &timeline, &runs, &[Fence::signalled()])?;
+            let (published, fence) = cx.signalling(|cx| {
+                let published = job.publish(cx);
+                let fence = published.fence().clone();
+                (published, fence)
+            });
+            assert_eq!(fence.wait_timeout(cx, Wake::Done, 2)?, Waited::TimedOut);
+            assert_eq!(runs.load(Relaxed), 0);
+            cx.signalling(|cx| published.queue(cx));
+            fence.wait(cx, Wake::Done)?;
+            assert_eq!(fence.status(), Some(Ok(())));
+            assert_eq!(runs.load(Relaxed), 1);
+            Ok(())
+        })
+    }
+
+    #[test]
     fn long_chains_of_jobs_pass_an_error_on() -> Result {
         const JOBS: i32 = 500;
         process(|cx| {
