@@ -17,7 +17,7 @@ from .kernels import Kernel
 from .sysroot import Sysroot
 
 LOGS = paths.OUT / "log"
-SAMPLES = ("strata_pool",)
+SAMPLES = ("strata_pool", "strata_vbind")
 _CORPUS = paths.TOP / "tests" / "lockdep"
 
 

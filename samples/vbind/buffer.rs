@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One buffer: its memory, and whether it is there.
+//!
+//! The protocol is that of a reservation. Who submits a job locks the buffer's reservation, brings
+//! the memory in, and adds the job's fence before it unlocks. Who lets the memory go trylocks the
+//! reservation, and does so only if all its fences are signalled. Between the two, the job has the
+//! memory by a reference of its own, which it drops before it signals.
+//!
+//! Memory is made resident and reserved without the object's lock, which the shrinker takes.
+
+use crate::{
+    figures::{
+        Account,
+        Counted,
+        Figure, //
+    },
+    shared::Shared, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+};
+use strata::{
+    cx::{
+        MmapHeld,
+        ResvHeld,
+        StartIo, //
+    },
+    dev::misc::Mapping,
+    limit::Reservation,
+    lru::{
+        self,
+        Cache,
+        Locked,
+        Object,
+        Verdict, //
+    },
+    prelude::*,
+    resv::{
+        self,
+        Resv,
+        Usage, //
+    },
+    shmem::{
+        Held,
+        Shmem, //
+    },
+};
+
+strata::ranks! {
+    after MmapHeld:
+    /// The list of open files.
+    pub(crate) Files,
+    /// Who submits to a queue is alone in doing so.
+    pub(crate) Submission;
+
+    after NoIo:
+    /// Whether one buffer is resident. The shrinker takes it.
+    pub(crate) Contents;
+
+    after ReclaimLock:
+    /// What one file has.
+    pub(crate) Tables,
+}
+
+strata::lru_lists! {
+    /// What the shrinker looks through.
+    pub(crate) enum List {
+        /// Pages that are held, in the order in which they were last needed.
+        Resident,
+        /// Pages that were held: the kernel swaps them by itself, or we can tell it to.
+        Unheld,
+    }
+}
+
+/// What a buffer is called with by everybody: an object with a lock, on the device's lists.
+pub(crate) type BufferRef = ARef<Object<Buffer>>;
+
+/// What of a buffer does not change.
+pub(crate) struct Buffer {
+    id: u32,
+    memory: Shmem,
+    /// The fences of the jobs that may use it.
+    resv: Arc<Resv>,
+    account: Account,
+    _counted: [Counted; 2],
+}
+
+impl lru::Item for Buffer {
+    type Rank = Contents;
+    type List = List;
+    type State = Status;
+}
+
+/// What of a buffer is decided under its lock.
+pub(crate) struct Status {
+    resident: Option<Arc<Resident>>,
+}
+
+/// A buffer's pages, held.
+pub(crate) struct Resident {
+    // Before the reservation: it is for these.
+    pages: Held,
+    _reservation: Reservation,
+    _counted: Counted,
+}
+
+impl Resident {
+    pub(crate) fn pages(&self) -> &Held {
+        &self.pages
+    }
+}
+
+impl Buffer {
+    /// A buffer of zeros, none of them allocated yet.
+    pub(crate) fn new(
+        cx: &mut Cx<'_, Process>,
+        cache: &Arc<Cache<Self>>,
+        id: u32,
+        size: u64,
+        account: &Account,
+    ) -> Result<BufferRef> {
+        let memory = Shmem::new(cx, c"strata-vbind", size)?;
+        let buffer = Self {
+            id,
+            memory,
+            resv: gfp::kernel(cx).arc_init(Resv::new(()))?,
+            account: account.clone(),
+            _counted: [
+                account.one(Figure::Buffers),
+                account.many(Figure::Bytes, size as i64),
+            ],
+        };
+        Ok(cache.object(cx, buffer, Status { resident: None })?)
+    }
+
+    /// Its name in the file that made it.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.memory.size()
+    }
+
+    pub(crate) fn resv(&self) -> &Resv {
+        &self.resv
+    }
+
+    pub(crate) fn map(&self, cx: &mut Cx<'_, MmapHeld>, mapping: &Mapping<'_>) -> Result {
+        self.memory.map(cx, mapping)
+    }
+}
+
+/// Whether the pages are held.
+pub(crate) fn is_resident<L: Before<Contents>>(
+    buffer: &Object<Buffer>,
+    cx: &mut Cx<'_, L>,
+) -> bool {
+    buffer.lock(cx, |buffer, _| buffer.resident.is_some())
+}
+
+/// Brings the memory in, if it is not there: for a job whose fence is then added to `_resv`, which
+/// is the buffer's.
+pub(crate) fn bring_in(
+    buffer: &Object<Buffer>,
+    cx: &mut Cx<'_, ResvHeld>,
+    _resv: &resv::Held<'_>,
+    shared: &Shared,
+) -> Result<Arc<Resident>> {
+    let memory = &buffer.item().memory;
+    let here = buffer.lock(cx, |buffer, _| {
+        let here = buffer.resident.clone()?;
+        // Needed last, so it is let go last.
+        buffer.put_on(List::Resident, memory.count());
+        Some(here)
+    });
+    if let Some(here) = here {
+        return Ok(here);
+    }
+    // Nobody else brings it in: we have the reservation.
+    let reservation = shared.budget().reserve(cx, memory.count(), shared)?;
+    let resident = Resident {
+        pages: memory.pages(cx)?,
+        _reservation: reservation,
+        _counted: buffer
+            .item()
+            .account
+            .many(Figure::Held, memory.size() as i64),
+    };
+    let resident = gfp::kernel(cx).arc(resident)?;
+    buffer.lock(cx, |buffer, _| {
+        buffer.resident = Some(resident.clone());
+        buffer.put_on(List::Resident, memory.count());
+    });
+    Ok(resident)
+}
+
+/// For the shrinker: lets go of pages that no job needs. They can be swapped then.
+pub(crate) fn let_go(buffer: &mut Locked<'_, Buffer>, cx: &mut Cx<'_, Contents>) -> Verdict {
+    let item = buffer.item();
+    // Who has the lock is submitting a job.
+    let resident = item.resv.try_lock(cx, |_, (), cx| {
+        let idle = item.resv.is_signalled(cx, Usage::Bookkeep);
+        idle.then(|| buffer.resident.take()).flatten()
+    });
+    let Some(resident) = resident.flatten() else {
+        return Verdict::Kept;
+    };
+    drop(resident);
+    item.account.add(Figure::Evictions, 1);
+    buffer.put_on(List::Unheld, item.memory.count());
+    Verdict::Evicted
+}
+
+/// For the shrinker: writes pages to swap that were let go. Counts them.
+pub(crate) fn write_back(
+    buffer: &mut Locked<'_, Buffer>,
+    cx: &mut Cx<'_, Contents>,
+    reach: StartIo<'_>,
+    written: &mut usize,
+) -> Verdict {
+    let memory = &buffer.item().memory;
+    let resident = memory.resident();
+    let pages = memory.write_back(cx, reach);
+    *written += pages;
+    if pages < resident {
+        // There is no room in swap, or it is mapped: that is for the kernel to look at.
+        Verdict::Kept
+    } else {
+        Verdict::Evicted
+    }
+}

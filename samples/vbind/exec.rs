@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the device computes: words of the memory that is mapped at ranges of addresses.
+//!
+//! An address is looked up when the work comes to it, page by page, without a lock. What is mapped
+//! there may be touched if the job named its buffer: that one is resident, and stays so.
+
+use crate::{
+    buffer::{
+        BufferRef,
+        Resident, //
+    },
+    queue::Engine,
+    uapi,
+    vm::{
+        range,
+        Vm, //
+    },
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::{
+        rcu,
+        Arc, //
+    },
+};
+use strata::{
+    cx::Signalling,
+    prelude::*,
+    shmem::Words,
+    va::{
+        Backing,
+        Span, //
+    },
+};
+
+const WORD: u64 = 8;
+
+/// One operation, checked.
+pub(crate) enum Op {
+    Fill { dst: Span, value: u64 },
+    Copy { dst: Span, src: Span },
+    Add { dst: Span, src: Span },
+    Checksum { dst: Span, src: Span },
+    Hang,
+}
+
+impl Op {
+    /// Checks what user space wants of a space.
+    pub(crate) fn new(op: &uapi::ExecOp, vm: &Vm) -> Result<Self> {
+        let words = |address: u64, length: u64| {
+            let range = range(address, length)?;
+            let whole = address % WORD == 0 && length % WORD == 0;
+            if !whole || !vm.all().covers(&range) {
+                return Err(EINVAL);
+            }
+            Ok(range)
+        };
+        if op.flags != 0 {
+            return Err(EINVAL);
+        }
+        match (op.op, op) {
+            (uapi::STRATA_VBIND_FILL, uapi::ExecOp { src: 0, .. }) => Ok(Op::Fill {
+                dst: words(op.dst, op.length)?,
+                value: op.value,
+            }),
+            (uapi::STRATA_VBIND_COPY, uapi::ExecOp { value: 0, .. }) => Ok(Op::Copy {
+                dst: words(op.dst, op.length)?,
+                src: words(op.src, op.length)?,
+            }),
+            (uapi::STRATA_VBIND_ADD, uapi::ExecOp { value: 0, .. }) => Ok(Op::Add {
+                dst: words(op.dst, op.length)?,
+                src: words(op.src, op.length)?,
+            }),
+            (uapi::STRATA_VBIND_CHECKSUM, uapi::ExecOp { value: 0, .. }) => Ok(Op::Checksum {
+                dst: words(op.dst, WORD)?,
+                src: words(op.src, op.length)?,
+            }),
+            (
+                uapi::STRATA_VBIND_HANG,
+                uapi::ExecOp {
+                    dst: 0,
+                    src: 0,
+                    length: 0,
+                    value: 0,
+                    ..
+                },
+            ) => Ok(Op::Hang),
+            _ => Err(EINVAL),
+        }
+    }
+}
+
+/// How an execution ended, if not with an error.
+pub(crate) enum Outcome {
+    Done,
+    /// It came to an operation that never ends.
+    Hangs,
+}
+
+/// What is mapped at the start of a range: the words up to the end of the page, or of the range.
+enum Place<'a> {
+    Memory(Words<'a>),
+    /// Zeros, whatever is written.
+    Sparse,
+}
+
+/// What one job executes.
+pub(crate) struct Exec {
+    ops: KVVec<Op>,
+    /// The memory that it may touch, by the [id](Backing::id) of its buffer.
+    memory: KVec<(usize, Arc<Resident>)>,
+}
+
+impl Exec {
+    /// `memory` is sorted.
+    pub(crate) fn new(ops: KVVec<Op>, memory: KVec<(usize, Arc<Resident>)>) -> Self {
+        Self { ops, memory }
+    }
+
+    /// Does all of it, or as much as there is no error.
+    pub(crate) fn run(
+        &self,
+        cx: &mut Cx<'_, Signalling>,
+        vm: &Vm,
+        engine: &Engine,
+    ) -> Result<Outcome> {
+        let mut run = Run {
+            exec: self,
+            vm,
+            engine,
+            cx,
+        };
+        for op in &self.ops {
+            match op {
+                Op::Fill { dst, value } => run.fill(*dst, *value)?,
+                Op::Copy { dst, src } => run.combine(*dst, *src, |_, src| src)?,
+                Op::Add { dst, src } => run.combine(*dst, *src, u64::wrapping_add)?,
+                Op::Checksum { dst, src } => run.checksum(*dst, *src)?,
+                Op::Hang => return Ok(Outcome::Hangs),
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn memory(&self, buffer: &BufferRef) -> Result<&Resident> {
+        let id = buffer.id();
+        let found = self.memory.binary_search_by_key(&id, |(id, _)| *id);
+        let (_, resident) = found
+            .ok()
+            .and_then(|index| self.memory.get(index))
+            .ok_or(EFAULT)?;
+        Ok(resident)
+    }
+}
+
+/// An execution under way.
+struct Run<'a, 'c, 't> {
+    exec: &'a Exec,
+    vm: &'a Vm,
+    engine: &'a Engine,
+    cx: &'c mut Cx<'t, Signalling>,
+}
+
+impl<'a> Run<'a, '_, '_> {
+    /// Between two parts.
+    fn step(&mut self) -> Result {
+        // Nobody kills a worker.
+        self.cx.give_way()?;
+        self.engine.may_go_on()
+    }
+
+    /// `length` bytes at `address`, which lie in one page.
+    fn place(&self, address: u64, length: u64, write: bool) -> Result<Place<'a>> {
+        let guard = rcu::read_lock();
+        let mapping = self.vm.space().find(&guard, address).ok_or(EFAULT)?;
+        if write && !mapping.data().writable {
+            return Err(EFAULT);
+        }
+        let Some(buffer) = mapping.object() else {
+            return Ok(Place::Sparse);
+        };
+        let offset = mapping.offset() + (address - mapping.span().addr());
+        let resident = self.exec.memory(buffer)?;
+        let words = resident.pages().words(offset, length as usize)?;
+        Ok(Place::Memory(words))
+    }
+
+    fn fill(&mut self, mut dst: Span, value: u64) -> Result {
+        loop {
+            self.step()?;
+            let length = in_page(&dst);
+            if let Place::Memory(words) = self.place(dst.addr(), length, true)? {
+                for word in words.iter() {
+                    word.store(value);
+                }
+            }
+            match rest(&dst, length) {
+                Some(rest) => dst = rest,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Each word at `dst` becomes what `f` makes of it and of the one at `src`.
+    fn combine(&mut self, mut dst: Span, mut src: Span, f: impl Fn(u64, u64) -> u64) -> Result {
+        loop {
+            self.step()?;
+            let length = in_page(&dst).min(in_page(&src));
+            let from = self.place(src.addr(), length, false)?;
+            if let Place::Memory(to) = self.place(dst.addr(), length, true)? {
+                match from {
+                    // One after the other: they may be the same memory.
+                    Place::Memory(from) => {
+                        for (to, from) in to.iter().zip(from.iter()) {
+                            to.store(f(to.load(), from.load()));
+                        }
+                    }
+                    Place::Sparse => {
+                        for to in to.iter() {
+                            to.store(f(to.load(), 0));
+                        }
+                    }
+                }
+            }
+            match (rest(&dst, length), rest(&src, length)) {
+                (Some(to), Some(from)) => (dst, src) = (to, from),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn checksum(&mut self, dst: Span, mut src: Span) -> Result {
+        let mut crc = !0;
+        loop {
+            self.step()?;
+            let length = in_page(&src);
+            crc = match self.place(src.addr(), length, false)? {
+                Place::Memory(words) => words.crc32c(crc),
+                Place::Sparse => zeros(crc, length),
+            };
+            match rest(&src, length) {
+                Some(rest) => src = rest,
+                None => break,
+            }
+        }
+        self.fill(dst, u64::from(!crc))
+    }
+}
+
+/// How much of a range is in the page that it begins in.
+fn in_page(span: &Span) -> u64 {
+    let page = PAGE_SIZE as u64;
+    span.length().min(page - span.addr() % page)
+}
+
+/// What is left of a range behind its first `length` bytes.
+fn rest(span: &Span, length: u64) -> Option<Span> {
+    Span::between(span.addr() + length, span.end())
+}
+
+/// Folds so many zeros, of one page at most, into a CRC-32C.
+fn zeros(crc: u32, length: u64) -> u32 {
+    (0..length).fold(crc, |crc, _| {
+        (0..8).fold(crc, |crc, _| {
+            (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg())
+        })
+    })
+}
