@@ -15,6 +15,7 @@ use crate::{
         Counted,
         Figure, //
     },
+    ranks::Contents,
     shared::Shared, //
 };
 use kernel::{
@@ -50,22 +51,6 @@ use strata::{
         Shmem, //
     },
 };
-
-strata::ranks! {
-    after MmapHeld:
-    /// The list of open files.
-    pub(crate) Files,
-    /// Who submits to a queue is alone in doing so.
-    pub(crate) Submission;
-
-    after NoIo:
-    /// Whether one buffer is resident. The shrinker takes it.
-    pub(crate) Contents;
-
-    after ReclaimLock:
-    /// What one file has.
-    pub(crate) Tables,
-}
 
 strata::lru_lists! {
     /// What the shrinker looks through.

@@ -5,9 +5,7 @@
 use crate::{
     buffer::{
         Buffer,
-        BufferRef,
-        Submission,
-        Tables as TablesRank, //
+        BufferRef, //
     },
     figures::{
         Account,
@@ -15,6 +13,10 @@ use crate::{
     },
     queue::Queue,
     quota::Quota,
+    ranks::{
+        Submission,
+        Tables as TablesRank, //
+    },
     shared::Shared,
     uapi,
     vm::Vm, //
@@ -236,17 +238,19 @@ impl Client {
         })?;
         request.id = id;
         let queue = Queue::new(cx, id, vm, request.timeout_ms, &self.account)?;
-        arg.write(cx, &request)?;
-        // What is not used is freed behind the lock.
-        let mut made = Some((node, queue));
-        self.tables.lock(cx, |tables, _| {
-            // It may have been destroyed meanwhile.
-            tables.vms.get(request.vm)?;
-            if let Some((node, queue)) = made.take() {
-                tables.queues.items.insert(node.into_node(id, queue));
-            }
-            Ok(())
-        })
+        let added = arg.write(cx, &request).and_then(|()| {
+            self.tables.lock(cx, |tables, _| {
+                // It may have been destroyed meanwhile.
+                tables.vms.get(request.vm)?;
+                let node = node.into_node(id, queue.clone());
+                tables.queues.items.insert(node);
+                Ok(())
+            })
+        });
+        if added.is_err() {
+            queue.close(cx);
+        }
+        added
     }
 
     /// `STRATA_VBIND_QUEUE_DESTROY`

@@ -3,8 +3,10 @@
 //! What debugfs shows: figures, the address spaces as maps, queues, fences and timings.
 
 use crate::{
+    buffer::is_resident,
     client::Client,
     figures::NAMES,
+    ranks::Files,
     shared::Shared,
     vm::Vm,
     Vbind, //
@@ -27,8 +29,6 @@ use strata::{
     prelude::*,
     resv::Usage,
 };
-
-use crate::buffer::Files;
 
 /// The files, for as long as this lives.
 pub(crate) struct Debug {
@@ -178,7 +178,7 @@ impl Fences {
             id = next;
             let resv = buffer.item().resv();
             let fences = resv.fences(&mut gfp::kernel(cx), Usage::Bookkeep)?;
-            let held = crate::buffer::is_resident(&buffer, cx);
+            let held = is_resident(&buffer, cx);
             let state = if held { "held" } else { "let go" };
             seq_print!(out, "file {} buffer {id} {state}", client.number());
             for fence in &fences {

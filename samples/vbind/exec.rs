@@ -14,6 +14,7 @@ use crate::{
     uapi,
     vm::{
         range,
+        Gpu,
         Vm, //
     },
 };
@@ -26,12 +27,16 @@ use kernel::{
     },
 };
 use strata::{
-    cx::Signalling,
+    cx::{
+        SignalLock,
+        Signalling, //
+    },
     prelude::*,
     shmem::Words,
     va::{
         Backing,
-        Span, //
+        Span,
+        View, //
     },
 };
 
@@ -99,7 +104,8 @@ pub(crate) enum Outcome {
     Hangs,
 }
 
-/// What is mapped at the start of a range: the words up to the end of the page, or of the range.
+/// What is mapped where a part of the work is done.
+#[derive(Clone, Copy)]
 enum Place<'a> {
     Memory(Words<'a>),
     /// Zeros, whatever is written.
@@ -144,6 +150,21 @@ impl Exec {
         Ok(Outcome::Done)
     }
 
+    /// What is mapped there.
+    fn place<'a>(&'a self, view: &View<'_, Gpu, SignalLock>, at: At) -> Result<Place<'a>> {
+        let mapping = view.find(at.address).ok_or(EFAULT)?;
+        if at.write && !mapping.data().writable {
+            return Err(EFAULT);
+        }
+        let Some(buffer) = mapping.object() else {
+            return Ok(Place::Sparse);
+        };
+        let offset = mapping.offset() + (at.address - mapping.span().addr());
+        let resident = self.memory(buffer)?;
+        let words = resident.pages().words(offset, at.length as usize)?;
+        Ok(Place::Memory(words))
+    }
+
     fn memory(&self, buffer: &BufferRef) -> Result<&Resident> {
         let id = buffer.id();
         let found = self.memory.binary_search_by_key(&id, |(id, _)| *id);
@@ -164,38 +185,36 @@ struct Run<'a, 'c, 't> {
 }
 
 impl<'a> Run<'a, '_, '_> {
-    /// Between two parts.
-    fn step(&mut self) -> Result {
+    /// A part of the work: `f` gets what is mapped at each of these addresses, all at one moment.
+    /// What is unmapped meanwhile counts as unmapped when `f` has returned.
+    fn part<const N: usize, R>(
+        &mut self,
+        at: [At; N],
+        f: impl FnOnce([Place<'a>; N]) -> R,
+    ) -> Result<R> {
         // Nobody kills a worker.
         self.cx.give_way()?;
-        self.engine.may_go_on()
-    }
-
-    /// `length` bytes at `address`, which lie in one page.
-    fn place(&self, address: u64, length: u64, write: bool) -> Result<Place<'a>> {
-        let guard = rcu::read_lock();
-        let mapping = self.vm.space().find(&guard, address).ok_or(EFAULT)?;
-        if write && !mapping.data().writable {
-            return Err(EFAULT);
-        }
-        let Some(buffer) = mapping.object() else {
-            return Ok(Place::Sparse);
+        self.engine.may_go_on()?;
+        let (exec, vm, engine) = (self.exec, self.vm, self.engine);
+        let places = |view: &View<'_, Gpu, SignalLock>| {
+            let mut places = [Place::Sparse; N];
+            for (place, at) in places.iter_mut().zip(at) {
+                *place = exec.place(view, at)?;
+            }
+            Ok::<_, Error>(places)
         };
-        let offset = mapping.offset() + (address - mapping.span().addr());
-        let resident = self.exec.memory(buffer)?;
-        let words = resident.pages().words(offset, length as usize)?;
-        Ok(Place::Memory(words))
+        let found = || vm.space().read(&rcu::read_lock(), places);
+        engine.part(self.cx, || Ok(f(found()?)))
     }
 
     fn fill(&mut self, mut dst: Span, value: u64) -> Result {
         loop {
-            self.step()?;
             let length = in_page(&dst);
-            if let Place::Memory(words) = self.place(dst.addr(), length, true)? {
-                for word in words.iter() {
-                    word.store(value);
+            self.part([At::written(&dst, length)], |[to]| {
+                if let Place::Memory(words) = to {
+                    words.iter().for_each(|word| word.store(value));
                 }
-            }
+            })?;
             match rest(&dst, length) {
                 Some(rest) => dst = rest,
                 None => return Ok(()),
@@ -206,24 +225,20 @@ impl<'a> Run<'a, '_, '_> {
     /// Each word at `dst` becomes what `f` makes of it and of the one at `src`.
     fn combine(&mut self, mut dst: Span, mut src: Span, f: impl Fn(u64, u64) -> u64) -> Result {
         loop {
-            self.step()?;
             let length = in_page(&dst).min(in_page(&src));
-            let from = self.place(src.addr(), length, false)?;
-            if let Place::Memory(to) = self.place(dst.addr(), length, true)? {
-                match from {
-                    // One after the other: they may be the same memory.
-                    Place::Memory(from) => {
-                        for (to, from) in to.iter().zip(from.iter()) {
-                            to.store(f(to.load(), from.load()));
-                        }
-                    }
-                    Place::Sparse => {
-                        for to in to.iter() {
-                            to.store(f(to.load(), 0));
-                        }
+            let at = [At::read(&src, length), At::written(&dst, length)];
+            // One word after the other: both may be the same memory.
+            self.part(at, |[from, to]| match (from, to) {
+                (Place::Memory(from), Place::Memory(to)) => {
+                    for (from, to) in from.iter().zip(to.iter()) {
+                        to.store(f(to.load(), from.load()));
                     }
                 }
-            }
+                (Place::Sparse, Place::Memory(to)) => {
+                    to.iter().for_each(|to| to.store(f(to.load(), 0)));
+                }
+                (_, Place::Sparse) => {}
+            })?;
             match (rest(&dst, length), rest(&src, length)) {
                 (Some(to), Some(from)) => (dst, src) = (to, from),
                 _ => return Ok(()),
@@ -234,18 +249,43 @@ impl<'a> Run<'a, '_, '_> {
     fn checksum(&mut self, dst: Span, mut src: Span) -> Result {
         let mut crc = !0;
         loop {
-            self.step()?;
             let length = in_page(&src);
-            crc = match self.place(src.addr(), length, false)? {
+            crc = self.part([At::read(&src, length)], |[from]| match from {
                 Place::Memory(words) => words.crc32c(crc),
                 Place::Sparse => zeros(crc, length),
-            };
+            })?;
             match rest(&src, length) {
                 Some(rest) => src = rest,
                 None => break,
             }
         }
         self.fill(dst, u64::from(!crc))
+    }
+}
+
+/// Where a part of the work is done: in one page.
+#[derive(Clone, Copy)]
+struct At {
+    address: u64,
+    length: u64,
+    write: bool,
+}
+
+impl At {
+    /// The first bytes of a range.
+    fn read(span: &Span, length: u64) -> Self {
+        Self {
+            address: span.addr(),
+            length,
+            write: false,
+        }
+    }
+
+    fn written(span: &Span, length: u64) -> Self {
+        Self {
+            write: true,
+            ..Self::read(span, length)
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     trace,
     vm::{
         Gpu,
+        Growth,
         Vm, //
     },
     Vbind, //
@@ -63,6 +64,7 @@ pub(crate) struct Kept {
     engine: Arc<Engine>,
     vm: Arc<Vm>,
     _buffers: KVec<BufferRef>,
+    _growth: Growth,
     _share: Share,
     _counted: Counted,
 }
@@ -73,6 +75,7 @@ impl Kept {
         engine: &Arc<Engine>,
         vm: &Arc<Vm>,
         buffers: KVec<BufferRef>,
+        growth: Growth,
         share: Share,
     ) -> Self {
         engine.count(1);
@@ -81,6 +84,7 @@ impl Kept {
             engine: engine.clone(),
             vm: vm.clone(),
             _buffers: buffers,
+            _growth: growth,
             _share: share,
             _counted: engine.account().one(Figure::Jobs),
         }
@@ -152,13 +156,16 @@ impl Job {
         match self.work.take() {
             Some(Work::Bind(prepared)) => {
                 let requests = prepared.requests().count() as u32;
-                // There are never more mappings than there is memory for: the file's quota and the
-                // size of the space see to that.
-                let done = vm.space().commit(cx, prepared)?;
+                // It does not fail: the job has room for what it maps.
+                let (done, outcome) = match vm.space().commit(cx, prepared) {
+                    Ok(done) => (done, Ok(Outcome::Done)),
+                    Err(error) => (error.done, Err(error.cause.into())),
+                };
+                vm.invalidate(cx);
                 let (mapped, unmapped) = vm.account(&done);
                 let (context, seqno) = (fence.context(), fence.seqno());
                 trace::commit(vm.id(), context, seqno, requests, mapped, unmapped);
-                Ok(Outcome::Done)
+                outcome
             }
             Some(Work::Exec(exec)) => {
                 let outcome = exec.run(cx, vm, engine);

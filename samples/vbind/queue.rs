@@ -3,13 +3,16 @@
 //! A queue: its jobs, one after the other, and what becomes of them when one hangs.
 
 use crate::{
-    buffer::Submission,
     figures::{
         Account,
         Counted,
         Figure, //
     },
     job::Parked,
+    ranks::{
+        Part,
+        Submission, //
+    },
     uapi,
     vm::Vm,
     Vbind, //
@@ -88,7 +91,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// A queue without jobs.
+    /// A queue without jobs. It is to be closed before it is dropped.
     pub(crate) fn new(
         cx: &mut Cx<'_, Process>,
         id: u32,
@@ -106,7 +109,7 @@ impl Queue {
         let patience = msecs_to_jiffies(timeout_ms).max(1);
         let watchdog = Watchdog::new(cx, &timeline, patience, Reset(engine.clone()))?;
         let last = Mutex::new(cx, lock_class!(Submission, "submission"), Last::default());
-        gfp::kernel(cx).arc_init(try_pin_init!(Self {
+        let queue = gfp::kernel(cx).arc_init(try_pin_init!(Self {
             id,
             timeout_ms,
             vm,
@@ -115,7 +118,9 @@ impl Queue {
             _watchdog: watchdog,
             timeline,
             _counted: account.one(Figure::Queues),
-        }))
+        }))?;
+        queue.vm.attach(cx, queue.engine.clone())?;
+        Ok(queue)
     }
 
     /// Its name in the file that made it.
@@ -178,6 +183,7 @@ impl Queue {
             // It stops between two parts of its work, and needs nothing of ours for that.
             let _ = running.wait(cx, Wake::Done);
         }
+        self.vm.detach(cx, &self.engine);
     }
 }
 
@@ -192,6 +198,9 @@ fn jiffies(nanoseconds: u64) -> Jiffies {
 pub(crate) struct Engine {
     #[pin]
     state: SpinLock<State, SignalLock>,
+    /// Held during a part of the work.
+    #[pin]
+    part: SpinLock<(), Part>,
     /// As in the state, for who only looks.
     cancelled: Atomic<bool>,
     jobs: Atomic<i32>,
@@ -229,8 +238,10 @@ impl Engine {
             cancelled: false,
         };
         let state = SpinLock::new(cx, lock_class!(SignalLock, "vbind engine"), state);
+        let part = SpinLock::new(cx, lock_class!(Part, "part"), ());
         gfp::kernel(cx).arc_init(pin_init!(Self {
             state <- state,
+            part <- part,
             cancelled: Atomic::new(false),
             jobs: Atomic::new(0),
             resets: Atomic::new(0),
@@ -276,6 +287,15 @@ impl Engine {
             return Err(canceled());
         }
         Ok(())
+    }
+
+    /// Runs `f` when the engine is at no part of its work, and it begins none meanwhile.
+    pub(crate) fn part<L: Before<Part>, S: Sleep, R>(
+        &self,
+        cx: &mut Cx<'_, L, S>,
+        f: impl FnOnce() -> R,
+    ) -> R {
+        self.part.lock(cx, |(), _| f())
     }
 
     /// The job hangs, until somebody takes it. Comes back if nobody would.

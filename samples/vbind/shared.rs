@@ -6,13 +6,15 @@ use crate::{
     buffer::{
         self,
         Buffer,
-        Contents,
-        Files,
         List, //
     },
     client::Client,
     figures::Figures,
     queue::timed_out,
+    ranks::{
+        Contents,
+        Files, //
+    },
     timings::Timings,
     Vbind, //
 };

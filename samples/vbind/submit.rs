@@ -33,7 +33,8 @@ use crate::{
     vm::{
         span,
         Access,
-        Gpu, //
+        Gpu,
+        Growth, //
     },
 };
 use kernel::{
@@ -72,6 +73,7 @@ fn array<T>(address: u64, count: u32) -> Result<UserRange> {
 /// What is the same for all jobs: what user space said, and what was prepared for it.
 struct Common {
     queue: Arc<Queue>,
+    growth: Growth,
     share: Share,
     waits: KVec<ARef<Fence>>,
     fence: fence::Prepared,
@@ -91,6 +93,7 @@ impl Client {
         let ops = array::<uapi::BindOp>(request.ops, request.op_count)?;
         let ops: KVVec<uapi::BindOp> = ops.read_array(cx, uapi::STRATA_VBIND_OPS_MAX as usize)?;
         let share = self.quota().share(request.op_count)?;
+        let growth = Growth::new(queue.vm(), request.op_count)?;
         let mut all: Option<va::Prepared<Gpu>> = None;
         for op in &ops {
             cx.give_way()?;
@@ -106,6 +109,7 @@ impl Client {
         let common = Common::new(
             cx,
             queue,
+            growth,
             share,
             waits,
             request.flags,
@@ -189,10 +193,12 @@ impl Client {
         let buffers = self.named(cx, &ids)?;
 
         let share = self.quota().share(0)?;
+        let growth = Growth::new(queue.vm(), 0)?;
         let waits = waits(cx, request.waits, request.wait_count)?;
         let common = Common::new(
             cx,
             queue,
+            growth,
             share,
             waits,
             request.flags,
@@ -286,6 +292,7 @@ impl Common {
     fn new(
         cx: &mut Cx<'_, Process>,
         queue: Arc<Queue>,
+        growth: Growth,
         share: Share,
         waits: KVec<ARef<Fence>>,
         flags: u32,
@@ -300,6 +307,7 @@ impl Common {
         };
         Ok(Self {
             queue,
+            growth,
             share,
             waits,
             fence,
@@ -329,7 +337,14 @@ impl Common {
         }
         let engine = self.queue.engine();
         let shared = client.shared().clone();
-        let kept = Kept::new(shared, engine, self.queue.vm(), buffers, self.share);
+        let kept = Kept::new(
+            shared,
+            engine,
+            self.queue.vm(),
+            buffers,
+            self.growth,
+            self.share,
+        );
         let epoch = engine.epoch(cx);
         let job = Job::new(cx, work, self.waits, epoch, kept)?;
         let job = PreparedJob::new(cx, job, self.fence, &after)?;

@@ -15,11 +15,10 @@
 //! | `shared.rs` | what all files share; the shrinker |
 //! | `debug.rs`, `trace.rs` | what can be seen of it all |
 //!
-//! Lock order: the list of open files ([`buffer::Files`]); who submits to a queue
-//! ([`buffer::Submission`]); the reservations of buffers; whether a buffer is resident
-//! ([`buffer::Contents`]), which the shrinker takes, and it trylocks reservations under it; the tables
-//! of a file ([`buffer::Tables`]). In signalling sections only spinlocks are taken: that of a space, and
-//! that of a queue's engine.
+//! Lock order, as `ranks.rs` has it: the list of open files; who submits to a queue; the reservations
+//! of buffers; whether a buffer is resident, which the shrinker takes, and it trylocks reservations
+//! under it; the tables of a file. In signalling sections only spinlocks are taken: that of a space, and
+//! those that say what an engine does.
 //!
 //! User space: `include/uapi/strata/vbind.h`. Docs: `Documentation/samples/vbind.rst`.
 
@@ -69,6 +68,7 @@ mod figures;
 mod job;
 mod queue;
 mod quota;
+mod ranks;
 mod shared;
 mod submit;
 mod timings;

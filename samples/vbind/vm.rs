@@ -9,6 +9,8 @@ use crate::{
         Counted,
         Figure, //
     },
+    queue::Engine,
+    ranks::Engines,
     uapi, //
 };
 use kernel::{
@@ -22,13 +24,17 @@ use kernel::{
     },
 };
 use strata::{
-    cx::SignalLock,
+    cx::{
+        SignalLock,
+        Signalling, //
+    },
     gfp::{
         Allocate,
         Gfp, //
     },
     lock_class,
     prelude::*,
+    sync::SpinLock,
     va::{
         self,
         Done,
@@ -68,13 +74,17 @@ pub(crate) struct Vm {
     id: u32,
     #[pin]
     space: Space<Gpu>,
+    #[pin]
+    engines: SpinLock<KVec<Arc<Engine>>, Engines>,
     mappings: Mappings,
     _counted: Counted,
 }
 
-/// How many mappings a space has.
+/// How many mappings a space has, and may come to have.
 struct Mappings {
     count: Atomic<i64>,
+    /// How many more there are at most when all is done that was submitted.
+    growth: Atomic<i64>,
     account: Account,
 }
 
@@ -82,6 +92,40 @@ impl Drop for Mappings {
     fn drop(&mut self) {
         let count = self.count.load(Relaxed);
         self.account.add(Figure::Mappings, -count);
+    }
+}
+
+/// Room in a space for what a job may map, until it has ended.
+///
+/// A commit fails for want of memory only where a space has very many mappings, and it never does.
+pub(crate) struct Growth {
+    vm: Arc<Vm>,
+    most: i64,
+}
+
+impl Growth {
+    /// For so many operations.
+    pub(crate) fn new(vm: &Arc<Vm>, ops: u32) -> Result<Self> {
+        const MOST: i64 = uapi::STRATA_VBIND_MAPPINGS_MAX as i64;
+        const { assert!(MOST as usize <= va::MAPPINGS_MAX) };
+
+        // One that is mapped, and one more if it splits another.
+        let most = 2 * i64::from(ops);
+        let others = vm.mappings.growth.fetch_add(most, Relaxed);
+        let growth = Self {
+            vm: vm.clone(),
+            most,
+        };
+        if vm.mappings.count.load(Relaxed) + others + most > MOST {
+            return Err(ENOSPC);
+        }
+        Ok(growth)
+    }
+}
+
+impl Drop for Growth {
+    fn drop(&mut self) {
+        self.vm.mappings.growth.add(-self.most, Relaxed);
     }
 }
 
@@ -99,13 +143,17 @@ impl Vm {
         }
         let limits = Limits::new(span(request.start, request.size)?, None).map_err(|_| EINVAL)?;
         let space = Space::new(cx, lock_class!(SignalLock, "vbind space"), limits);
+        let engines = gfp::kernel(cx).vec(uapi::STRATA_VBIND_QUEUES_MAX)?;
+        let engines = SpinLock::new(cx, lock_class!(Engines, "engines"), engines);
         let mappings = Mappings {
             count: Atomic::new(0),
+            growth: Atomic::new(0),
             account: account.clone(),
         };
         gfp::kernel(cx).arc_init(try_pin_init!(Self {
             id,
             space <- space,
+            engines <- engines,
             mappings,
             _counted: account.one(Figure::Vms),
         }))
@@ -123,6 +171,43 @@ impl Vm {
     /// All addresses.
     pub(crate) fn all(&self) -> Span {
         self.space.limits().space()
+    }
+
+    /// The engine may work in it.
+    pub(crate) fn attach<L: Before<Engines>>(
+        &self,
+        cx: &mut Cx<'_, L>,
+        engine: Arc<Engine>,
+    ) -> Result {
+        let refused = self.engines.lock(cx, |engines, _| {
+            // The room is that of all that there may be.
+            engines.push_within_capacity(engine).err()
+        });
+        match refused {
+            Some(_) => Err(ENOSPC),
+            None => Ok(()),
+        }
+    }
+
+    /// The engine does not work any more.
+    pub(crate) fn detach<L: Before<Engines>>(&self, cx: &mut Cx<'_, L>, engine: &Arc<Engine>) {
+        let detached = self.engines.lock(cx, |engines, _| {
+            let index = engines
+                .iter()
+                .position(|other| Arc::ptr_eq(other, engine))?;
+            engines.remove(index).ok()
+        });
+        drop(detached);
+    }
+
+    /// Waits for the parts of work that are under way: none of them reaches what was unmapped before
+    /// when this returns. What hardware does by invalidating its TLB.
+    pub(crate) fn invalidate(&self, cx: &mut Cx<'_, Signalling>) {
+        self.engines.lock(cx, |engines, cx| {
+            for engine in engines.iter() {
+                engine.part(cx, || ());
+            }
+        });
     }
 
     /// Counts what a commit did. Says how many mappings came and went.

@@ -31,6 +31,7 @@ class Sample:
 
 SAMPLES = (
     Sample("strata_pool", "a pool of buffers, /dev/strata-pool", "pool_demo"),
+    Sample("strata_vbind", "a GPU without the silicon, /dev/strata-vbind", "vbind_demo"),
 )
 
 # Unloading is part of the demo: nothing may hold a module when its users are gone.

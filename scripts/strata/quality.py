@@ -17,7 +17,8 @@ from .outcome import Outcome
 from .sysroot import Sysroot
 
 _PLAN = paths.TOP / "rust" / "plan"
-_KERNEL_C = ("rust/helpers", "tests/lockdep", "tests/gpuvm", "bench", "include")
+_KERNEL_C = ("rust/helpers", "tests/lockdep", "tests/gpuvm", "bench", "include", "samples/vbind/trace.c",
+             "samples/vbind/trace.h")
 _USER_C = ("tools/testing/selftests", "samples")
 
 # A passed or failed test of cargo.
@@ -29,7 +30,7 @@ def _sources(suffix: str, *folders: str) -> list[Path]:
     found = []
     for folder in folders:
         top = paths.TOP / folder
-        found += [top] if top.is_file() else [path for path in top.rglob(f"*{suffix}") if "target" not in path.parts]
+        found += [top] if top.suffix == suffix else [path for path in top.rglob(f"*{suffix}") if "target" not in path.parts]
     return sorted(found)
 
 

@@ -66,20 +66,22 @@ def build_at(place: Path, source: Path, headers: Path, run) -> Path:
 
 
 def _demos() -> dict[str, Path]:
-    """`pool_demo` is samples/pool/demo.c, with the other C files beside it."""
-    return {f"{path.parent.name}_demo": path for path in sorted((paths.TOP / "samples").glob("*/demo.c"))}
+    """`pool_demo` is what samples/pool/demo has, and so on."""
+    return {f"{path.parent.name}_demo": path for path in sorted((paths.TOP / "samples").glob("*/demo"))}
 
 
-def _compile(source: Path, program: Path, headers: Path, run, log: Path) -> None:
+def _compile(folder: Path, program: Path, headers: Path, run, log: Path) -> None:
     uapi = paths.TOP / "include" / "uapi"
-    sources = sorted(source.parent.glob("*.c"))
-    inputs = [*sources, *source.parent.glob("*.h"), *uapi.rglob("*.h")]
+    common = paths.TOP / "samples" / "common"
+    sources = sorted(folder.glob("*.c"))
+    inputs = [*sources, *folder.glob("*.h"), *common.glob("*.h"), *uapi.rglob("*.h")]
     if program.exists() and program.stat().st_mtime > max(path.stat().st_mtime for path in inputs):
         return
     # Renamed when whole: a VM of another process may be reading it.
     fresh = program.with_name(f".{program.name}.new")
     run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread", "-D_GNU_SOURCE", "-isystem",
-         headers / "usr" / "include", f"-I{uapi}", "-o", fresh, *sources], log=log, title=f"Compiling {source}")
+         headers / "usr" / "include", f"-I{uapi}", f"-I{common}", "-o", fresh, *sources],
+        log=log, title=f"Compiling {program.name}")
     fresh.replace(program)
 
 

@@ -45,6 +45,10 @@
 #define STRATA_VBIND_ADDRESS_MAX	(1ULL << 48)
 /* The largest buffer, in bytes. */
 #define STRATA_VBIND_BUFFER_MAX		(1ULL << 30)
+/* Queues that one VM can have. */
+#define STRATA_VBIND_QUEUES_MAX		256
+/* Mappings that one VM can have. */
+#define STRATA_VBIND_MAPPINGS_MAX	(1U << 20)
 /* Operations of one call. */
 #define STRATA_VBIND_OPS_MAX		1024
 /* Fences that one job waits for. */
@@ -126,8 +130,9 @@ struct strata_vbind_buffer_create {
  * A job that waits for fences, or for the one before it, is not timed. After a reset
  * the queue takes new jobs as before; those submitted until then end with ECANCELED.
  *
- * Errors: ENOENT for a VM that this file does not have; EINVAL; ENOMEM; ENOSPC when
- * the file has used up its ids; EFAULT.
+ * Errors: ENOENT for a VM that this file does not have; ENOSPC when the VM has
+ * STRATA_VBIND_QUEUES_MAX of them, or the file has used up its ids; EINVAL; ENOMEM;
+ * EFAULT.
  */
 struct strata_vbind_queue_create {
 	__u32 vm;
@@ -182,12 +187,15 @@ struct strata_vbind_bind_op {
  *         closed on exec
  * @reserved: in: 0
  *
- * The operations are done in their order, and are seen together: no job of another
- * queue finds some of them done and others not.
+ * The operations are done in their order, and are seen together: no part of a job's work
+ * finds some of them done and others not. When the fence is signalled, no job reaches what
+ * was mapped before any more.
  *
  * Errors: ENOENT for a queue or buffer that this file does not have; E2BIG for too
  * many operations or fences; EAGAIN when too much of the file's has not ended yet;
- * EINVAL, also for a descriptor of @waits that is no sync_file; EMFILE; ENOMEM; EINTR;
+ * ENOSPC when the VM could then come to have more than STRATA_VBIND_MAPPINGS_MAX (one that
+ * is mapped may split another in two, so each operation that has not been done counts as
+ * two); EINVAL, also for a descriptor of @waits that is no sync_file; EMFILE; ENOMEM;
  * EFAULT.
  */
 struct strata_vbind_bind {
@@ -256,8 +264,8 @@ struct strata_vbind_exec_op {
  * done in their order, in parts of at most a page; between two of them, a job of
  * another queue may work, or bind.
  *
- * Errors: as STRATA_VBIND_BIND; also ENOSPC when the device's limit leaves no room for
- * the buffers, and EIO when a page cannot be read back from swap.
+ * Errors: as STRATA_VBIND_BIND, but ENOSPC is for the device's limit, which leaves no room
+ * for the buffers; also EIO when a page cannot be read back from swap, and EINTR.
  */
 struct strata_vbind_exec {
 	__u64 ops;

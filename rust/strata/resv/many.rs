@@ -36,6 +36,7 @@ use kernel::{
 };
 
 /// Another task goes first.
+const EALREADY: c_int = -(bindings::EALREADY as c_int);
 const EDEADLK: c_int = -(bindings::EDEADLK as c_int);
 
 /// Why the closure of [`many`] has to return: what [`Many::lock`] says, or an error of its own.
@@ -237,9 +238,6 @@ impl<'r, 'c> Many<'r, 'c> {
         if unsafe { &*self.contended.get() }.is_some() {
             return Err(Again(Why::Deadlock));
         }
-        if let Some(held) = self.find(resv.as_ptr()) {
-            return Ok(held);
-        }
         // First the memory, so that what is locked is noted.
         // SAFETY: The task has the token of the lock's holder, in which alone it is used.
         let held = unsafe { Held::new(&resv.raw) };
@@ -254,6 +252,7 @@ impl<'r, 'c> Many<'r, 'c> {
         // SAFETY: It is initialised, and the context is open.
         match unsafe { lock(resv.as_ptr(), self.ctx.get()) } {
             0 => Ok(self.push(held)),
+            EALREADY => self.find(resv.as_ptr()).ok_or(EINVAL.into()),
             EDEADLK => {
                 // SAFETY: As above.
                 unsafe { *self.contended.get() = Some(held) };

@@ -8,19 +8,14 @@
  * contents is still there in the end, is what the table shows.
  */
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <strata/pool.h>
 
 #include "crc32c.h"
 #include "demo.h"
+#include "phases.h"
 
 #define DEBUGFS		"/sys/kernel/debug/strata-pool/"
 #define SIZE		(256u << 10)
@@ -62,28 +57,7 @@ static bool is_given_up(unsigned int n)
 /* A number of pages from debugfs, by its name there; negative where there is none. */
 static long long limit_figure(const char *name)
 {
-	FILE *file = fopen(DEBUGFS "limit", "r");
-	long long value = -1, seen;
-	char key[16];
-
-	while (file && fscanf(file, "%15s %lld", key, &seen) == 2)
-		if (!strcmp(key, name))
-			value = seen;
-	if (file)
-		fclose(file);
-	return value;
-}
-
-static bool write_debugfs(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (!done)
-		fail(path);
-	if (fd >= 0)
-		close(fd);
-	return done;
+	return read_figure(DEBUGFS "limit", name);
 }
 
 static bool set_limit(long long pages)
@@ -91,7 +65,7 @@ static bool set_limit(long long pages)
 	char text[32];
 
 	snprintf(text, sizeof(text), "soft %lld", pages);
-	return write_debugfs(DEBUGFS "limit", text);
+	return write_file(DEBUGFS "limit", text);
 }
 
 static bool pin(struct pool *pool, const struct buffer *buffer, bool stay)
@@ -195,16 +169,7 @@ static bool print(struct pool *pool, const char *phase, unsigned int purged,
 /* How many buffers the whole pool ever purged. */
 static unsigned int ever_purged(void)
 {
-	FILE *file = fopen(DEBUGFS "stat", "r");
-	unsigned int value = 0, seen;
-	char key[16];
-
-	while (file && fscanf(file, "%15s %u", key, &seen) == 2)
-		if (!strcmp(key, "purged"))
-			value = seen;
-	if (file)
-		fclose(file);
-	return value;
+	return read_figure(DEBUGFS "stat", "purged");
 }
 
 static bool run_phases(struct pool *pool)
@@ -219,7 +184,7 @@ static bool run_phases(struct pool *pool)
 	/* The oldest that are idle are let go, one after the other. */
 	if (!add_until(pool, BUFFERS) || !print(pool, "over it", ever_purged() - before, NULL))
 		return false;
-	if (!write_debugfs(DEBUGFS "drop_caches", "all") ||
+	if (!write_file(DEBUGFS "drop_caches", "all") ||
 	    !print(pool, "dropped", ever_purged() - before, NULL))
 		return false;
 	if (!refault(pool, &contents) ||

@@ -12,26 +12,18 @@
  * What the pool does when there is more of it than may be is in phases.c.
  */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <strata/pool.h>
 
 #include "crc32c.h"
 #include "demo.h"
 #include "pass_fd.h"
+#include "phases.h"
 
 /* What goes over the socket, with the descriptor beside it. */
 struct parcel {
@@ -167,14 +159,6 @@ static unsigned int start(const struct options *options, struct tally *tallies)
 	return 2 * i;
 }
 
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec * 1e-9;
-}
-
 /* Prints the figures; whether all is as it should be. */
 static bool report(const struct options *options, const struct tally *tallies,
 		   unsigned int failed, double elapsed)
@@ -223,18 +207,6 @@ static void print_help(FILE *out)
 		"was right.\n");
 }
 
-static unsigned int parse_number(const char *text, unsigned int most)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*end || !value || value > most) {
-		fprintf(stderr, "pool_demo: %s: not a number from 1 to %u\n", text, most);
-		exit(2);
-	}
-	return value;
-}
-
 static void parse(int argc, char **argv, struct options *options)
 {
 	static const struct option names[] = {
@@ -275,7 +247,7 @@ int main(int argc, char **argv)
 	struct options options = { .pairs = 4, .buffers = 64, .kilobytes = 1024 };
 	unsigned int started, failed;
 	struct tally *tallies;
-	double begin;
+	uint64_t begin;
 	int status;
 	bool good;
 
@@ -285,11 +257,11 @@ int main(int argc, char **argv)
 	if (tallies == MAP_FAILED)
 		return fail("mmap");
 
-	begin = seconds();
+	begin = nanoseconds();
 	started = start(&options, tallies);
 	failed = 2 * options.pairs - started;
 	while (wait(&status) > 0)
 		failed += status != 0;
-	good = report(&options, tallies, failed, seconds() - begin);
+	good = report(&options, tallies, failed, (nanoseconds() - begin) * 1e-9);
 	return show_phases() && good ? 0 : 1;
 }
