@@ -5,6 +5,7 @@
 
 use super::{
     published::Signaller,
+    queue::CANCELED,
     shared::Fence,
     timeline::Prepared,
     workers::{
@@ -54,10 +55,11 @@ pub trait Job: Send + Sized + 'static {
     /// Whose code this is.
     type Owner: Owner;
 
-    /// Called once, when all fences that the job waits for are signalled.
+    /// Called once, when all fences that the job waits for are signalled, or its timeline was dropped.
     ///
-    /// `dependencies` is the first error among those that had one. `signaller` is the duty to signal
-    /// the job's own fence: here, or by whom it is handed to.
+    /// `dependencies` is the first error among those that had one, or `ECANCELED` if not all of them
+    /// were waited for. `signaller` is the duty to signal the job's own fence: here, or by whom it is
+    /// handed to. After the end of its timeline it is signalled already.
     ///
     /// # Context
     ///
@@ -75,11 +77,21 @@ struct Wait {
     fence: ARef<Fence>,
 }
 
+/// What becomes of a job's own fence before the job has run: its timeline signals it and is gone.
+#[repr(C)]
+struct Own {
+    cb: Opaque<bindings::dma_fence_cb>,
+    job: NonNull<Waiting>,
+}
+
 /// The part of a job that is not generic.
 #[repr(C)]
 struct Waiting {
     work: Header,
-    /// How many fences are to be signalled yet, and one for who arms them.
+    /// Ends the wait, where that may take the locks of other fences.
+    give_up: Opaque<bindings::work_struct>,
+    own: Own,
+    /// How many fences are to be signalled yet, and one for who arms them or gives up.
     pending: Refcount,
     /// 0 or a negative errno.
     error: Atomic<c_int>,
@@ -144,6 +156,11 @@ impl<J: Job> PreparedJob<J> {
         let waiting = Waiting {
             // SAFETY: The function is for such boxes.
             work: unsafe { Header::new::<J::Owner>(run_boxed::<J>) },
+            give_up: Opaque::uninit(),
+            own: Own {
+                cb: Opaque::uninit(),
+                job: NonNull::dangling(),
+            },
             pending: Refcount::new(1),
             error: Atomic::new(0),
             waits,
@@ -231,8 +248,8 @@ impl<J: Job> PublishedJob<J> {
         let waiting = NonNull::from(KBox::leak(boxed)).cast::<Waiting>();
         // SAFETY: It is the first field of such a box; our code is part of the module.
         unsafe { Header::hold(waiting.cast()) };
-        // SAFETY: It is held, and ours alone.
-        unsafe { arm(waiting) };
+        // SAFETY: It is held, and ours alone; the fence is its own.
+        unsafe { arm(waiting, &self.fence) };
     }
 }
 
@@ -240,9 +257,9 @@ impl<J: Job> PublishedJob<J> {
 ///
 /// # Safety
 ///
-/// `job` must be held, and nobody else have it.
+/// `job` must be held, nobody else have it, and `own` be its fence.
 #[inline(never)]
-unsafe fn arm(job: NonNull<Waiting>) {
+unsafe fn arm(job: NonNull<Waiting>, own: &Fence) {
     // SAFETY: It is ours alone until the first fence has it, and is not freed before our own count
     // is given up.
     let waits = unsafe { &raw mut (*job.as_ptr()).waits };
@@ -264,7 +281,63 @@ unsafe fn arm(job: NonNull<Waiting>) {
             unsafe { one_less(job, &(*wait).fence) };
         }
     }
+    // Last: who gives up finds all others armed, or called.
+    // SAFETY: It is ours, and no fence has it yet.
+    unsafe { bindings::init_work((*job.as_ptr()).give_up.get(), Some(give_up)) };
+    // SAFETY: As above.
+    unsafe { (*job.as_ptr()).own.job = job };
+    // SAFETY: The fence is initialised; the callback is taken back before the job is freed.
+    let armed = to_result(unsafe {
+        bindings::dma_fence_add_callback(
+            own.as_ptr(),
+            (&raw mut (*job.as_ptr()).own).cast(),
+            Some(ended),
+        )
+    });
+    if armed.is_err() {
+        // SAFETY: One of its count is ours.
+        unsafe { Waiting::end(job) };
+    }
     // SAFETY: Our own.
+    unsafe { Waiting::put(job) };
+}
+
+/// # Safety
+///
+/// `cb` must be that of an [`Own`] that was armed.
+unsafe extern "C" fn ended(_fence: *mut bindings::dma_fence, cb: *mut bindings::dma_fence_cb) {
+    // SAFETY: It is the first field of one, which is there until it is taken back.
+    let job = unsafe { (*cb.cast::<Own>()).job };
+    // SAFETY: The job is not freed before the callback was taken back, for which the lock is needed
+    // that is held here.
+    unsafe { Waiting::end(job) };
+}
+
+/// Ends the wait of a job for all fences that are not signalled.
+///
+/// # Safety
+///
+/// `work` must be the `give_up` of a job, one of whose count is given away.
+unsafe extern "C" fn give_up(work: *mut bindings::work_struct) {
+    let work = work.cast::<Opaque<bindings::work_struct>>();
+    // SAFETY: The caller promises it.
+    let job = unsafe { kernel::container_of!(work, Waiting, give_up) };
+    // SAFETY: As above.
+    let job = unsafe { NonNull::new_unchecked(job) };
+    // SAFETY: The job is there while its count is not 0; nobody changes them.
+    let waits = unsafe { &raw mut (*job.as_ptr()).waits };
+    // SAFETY: As above.
+    let (first, count) = unsafe { ((*waits).as_mut_ptr(), (*waits).len()) };
+    for index in 0..count {
+        // SAFETY: It is an element.
+        let wait = unsafe { first.add(index) };
+        // SAFETY: It was armed, or the fence was signalled; either way its list is initialised.
+        if unsafe { bindings::dma_fence_remove_callback((*wait).fence.as_ptr(), wait.cast()) } {
+            // SAFETY: It is not called any more, and there is one more in the count: ours.
+            unsafe { (*job.as_ptr()).pending.dec() };
+        }
+    }
+    // SAFETY: It was given to us.
     unsafe { Waiting::put(job) };
 }
 
@@ -294,6 +367,38 @@ unsafe fn one_less(job: NonNull<Waiting>, fence: &Fence) {
 }
 
 impl Waiting {
+    /// Has the wait ended, if the job still waits.
+    ///
+    /// # Safety
+    ///
+    /// The job must be there.
+    unsafe fn end(job: NonNull<Self>) {
+        // SAFETY: The caller promises it.
+        let this = unsafe { job.as_ref() };
+        let count = this.pending.as_atomic();
+        let mut pending = count.load(Relaxed);
+        loop {
+            if pending == 0 {
+                return;
+            }
+            match count.cmpxchg(pending, pending + 1, Relaxed) {
+                Ok(_) => break,
+                Err(now) => pending = now,
+            }
+        }
+        // The first one stays.
+        let _ = this.error.cmpxchg(0, CANCELED, Relaxed);
+        // SAFETY: It was initialised before the fence had the job, and is queued once: a fence is
+        // signalled once. The job is there for as long as its count, of which it has one.
+        unsafe {
+            bindings::queue_work_on(
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as i32,
+                QUEUE.as_ptr(),
+                this.give_up.get(),
+            )
+        };
+    }
+
     /// Gives up one of its count, and queues it with the last.
     ///
     /// # Safety
@@ -314,9 +419,19 @@ impl Waiting {
 ///
 /// `header` must be that of a `Boxed<J>` which the queue has let go of.
 unsafe fn run_boxed<J: Job>(header: NonNull<Header>) {
-    // SAFETY: It came from a box of this type, by the caller's promise. Its fences are signalled,
-    // and a fence does not touch a callback after it called it.
-    let boxed = unsafe { KBox::from_raw(header.cast::<Boxed<J>>().as_ptr()) };
+    let boxed = header.cast::<Boxed<J>>().as_ptr();
+    // SAFETY: It came from a box of this type, by the caller's promise, and is ours.
+    let own = unsafe { &raw mut (*boxed).waiting.own };
+    // SAFETY: As above; it was set before the job was queued.
+    if let Some(signaller) = unsafe { &(*boxed).signaller } {
+        let fence = signaller.fence().as_ptr();
+        // Once it is back, the fence does not know the job any more.
+        // SAFETY: It was armed, or the fence was signalled; either way its list is initialised.
+        unsafe { bindings::dma_fence_remove_callback(fence, own.cast()) };
+    }
+    // SAFETY: As above. The fences that it waited for are signalled, and do not touch a callback
+    // after they called it, or have given it back.
+    let boxed = unsafe { KBox::from_raw(boxed) };
     let Boxed {
         job,
         waiting,

@@ -44,7 +44,8 @@ use kernel::{
 ///
 /// Fences that are not signalled are, with `ECANCELED`, all of them by the time that it returns;
 /// those that their owners had done keep their outcome. What is published later is signalled at
-/// once. May be done where a fence may be waited for, and one may sleep.
+/// once. Jobs that still wait for other fences wait no longer: they run, to end. May be done where a
+/// fence may be waited for, and one may sleep.
 pub struct Timeline(ARef<Shared>);
 
 impl Timeline {

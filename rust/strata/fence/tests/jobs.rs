@@ -102,6 +102,74 @@ mod cases {
     }
 
     #[test]
+    fn a_job_does_not_outlast_its_timeline() -> Result {
+        process(|cx| {
+            let (input, output) = (timeline(cx)?, timeline(cx)?);
+            let runs = gfp::kernel(cx).arc(Atomic::new(0))?;
+            let (never, signaller) = publish(cx, &input)?;
+            let done = Fence::signalled();
+            let first = pass(cx, &output, &runs, &[never.clone(), done, never.clone()])?;
+            let second = pass(cx, &output, &runs, &[first.clone()])?;
+            assert_eq!(second.wait_timeout(cx, Wake::Done, 2)?, Waited::TimedOut);
+            drop(output);
+            for fence in [first, second] {
+                assert_eq!(fence.status(), Some(Err(canceled())));
+            }
+            // They are not kept by a fence that may never be signalled.
+            while runs.load(Relaxed) < 2 {
+                cx.give_way()?;
+            }
+            assert_eq!(never.status(), None);
+            signal(cx, signaller, Ok(()));
+            assert_eq!(runs.load(Relaxed), 2);
+            Ok(())
+        })
+    }
+
+    /// Signals, on another CPU if there is one.
+    struct Later(Signaller);
+
+    impl work::Item for Later {
+        type Owner = crate::Strata;
+
+        fn run(self, cx: &mut Cx<'_, Process>) {
+            signal(cx, self.0, Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_timeline_may_end_while_its_jobs_are_called() -> Result {
+        const ROUNDS: i32 = 300;
+        process(|cx| {
+            let input = timeline(cx)?;
+            let runs = gfp::kernel(cx).arc(Atomic::new(0))?;
+            for round in 0..ROUNDS {
+                let output = timeline(cx)?;
+                let (fence, signaller) = publish(cx, &input)?;
+                let later = work::Prepared::new(cx, Later(signaller))?;
+                let (early, late) = match round % 2 {
+                    0 => (Some(later), None),
+                    _ => (None, Some(later)),
+                };
+                if let Some(later) = early {
+                    later.queue(cx);
+                }
+                let job = pass(cx, &output, &runs, &[fence.clone(), fence])?;
+                if let Some(later) = late {
+                    later.queue(cx);
+                }
+                drop(output);
+                let outcome = job.status();
+                assert!(outcome == Some(Ok(())) || outcome == Some(Err(canceled())));
+            }
+            while runs.load(Relaxed) < ROUNDS {
+                cx.give_way()?;
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
     fn long_chains_of_jobs_pass_an_error_on() -> Result {
         const JOBS: i32 = 500;
         process(|cx| {
