@@ -84,6 +84,8 @@ pub(super) struct State {
     draining: bool,
     pub(super) first: *mut Inner,
     last: *mut Inner,
+    /// The one that was the first, and is being signalled by who drains. He has a reference.
+    signalling: *mut Inner,
     /// When the first became that, in jiffies.
     pub(super) since: Jiffies,
     pub(super) watchdog: Option<NonNull<Alarm>>,
@@ -206,6 +208,7 @@ impl Shared {
             draining: false,
             first: ptr::null_mut(),
             last: ptr::null_mut(),
+            signalling: ptr::null_mut(),
             since: 0,
             watchdog: None,
             watching: None,
@@ -295,7 +298,7 @@ impl Shared {
             let mut state = self.state.lock();
             state.closed = true;
             let mut next = state.first;
-            let mut last = None;
+            let mut last = NonNull::new(state.signalling);
             while let Some(inner) = NonNull::new(next) {
                 // SAFETY: The list has a reference, and we have the lock.
                 let link = unsafe { &mut *inner.as_ref().link.get() };
@@ -303,7 +306,7 @@ impl Shared {
                 next = link.next;
                 last = Some(inner);
             }
-            // SAFETY: As above.
+            // SAFETY: As above; who signals one has a reference to it while it stands there.
             last.map(|inner| ARef::from(unsafe { inner.as_ref() }.fence()))
         };
         self.drain();
@@ -388,9 +391,14 @@ impl Shared {
                 // SAFETY: It is the timeline's while it stands there, and is started.
                 unsafe { Alarm::now(watchdog) };
             }
+            state.signalling = first.as_ptr();
             drop(state);
+            // SAFETY: It is alive: the reference of the list is ours now.
+            let fence = ARef::from(unsafe { first.as_ref() }.fence());
             // SAFETY: It was on the list, is off it, and its outcome is set for ever.
             unsafe { signal(first, outcome) };
+            self.state.lock().signalling = ptr::null_mut();
+            drop(fence);
         }
     }
 }
