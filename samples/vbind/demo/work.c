@@ -15,6 +15,8 @@
 #include "demo.h"
 #include "work.h"
 
+/* Nobody needs all of the device for so long. */
+#define NEVER		120000000000ull
 /* One of so many is not what most are. */
 #define RARELY		16
 /* The windows begin here, in pages; and there is a hole between the windows. */
@@ -139,7 +141,7 @@ static int submit_once(struct worker *worker, const struct submission *submissio
 uint64_t worker_submit(struct worker *worker, const struct submission *submission)
 {
 	struct samples *samples = submission->binds ? &worker->binds : &worker->execs;
-	uint64_t begin;
+	uint64_t first = nanoseconds(), begin;
 	int fence;
 
 	if (!flight_make_room(&worker->flight))
@@ -150,7 +152,7 @@ uint64_t worker_submit(struct worker *worker, const struct submission *submissio
 		if (fence >= 0)
 			return flight_add(&worker->flight, fence, begin, samples);
 		/* There is too much under way, or in memory: what goes on will end. */
-		if (fence != -EAGAIN && fence != -ENOSPC) {
+		if ((fence != -EAGAIN && fence != -ENOSPC) || begin - first > NEVER) {
 			is_refused(fence, submission->binds ? "binding" : "executing");
 			return 0;
 		}
