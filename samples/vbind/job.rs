@@ -19,12 +19,11 @@ use crate::{
         canceled,
         Engine, //
     },
-    quota::Share,
+    quota::Room,
     shared::Shared,
     trace,
     vm::{
         Gpu,
-        Growth,
         Vm, //
     },
     Vbind, //
@@ -64,8 +63,7 @@ pub(crate) struct Kept {
     engine: Arc<Engine>,
     vm: Arc<Vm>,
     _buffers: KVec<BufferRef>,
-    _growth: Growth,
-    _share: Share,
+    _room: Room,
     _counted: Counted,
 }
 
@@ -75,8 +73,7 @@ impl Kept {
         engine: &Arc<Engine>,
         vm: &Arc<Vm>,
         buffers: KVec<BufferRef>,
-        growth: Growth,
-        share: Share,
+        room: Room,
     ) -> Self {
         engine.count(1);
         Self {
@@ -84,8 +81,7 @@ impl Kept {
             engine: engine.clone(),
             vm: vm.clone(),
             _buffers: buffers,
-            _growth: growth,
-            _share: share,
+            _room: room,
             _counted: engine.account().one(Figure::Jobs),
         }
     }

@@ -2,6 +2,10 @@
 
 //! How much one file may have submitted that has not ended.
 
+use crate::vm::{
+    Growth,
+    Vm, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -52,8 +56,8 @@ impl Quota {
         }
     }
 
-    /// Room for a job that has so many operations of a bind.
-    pub(crate) fn share(self: &Arc<Self>, binds: u32) -> Result<Share> {
+    /// For a job that has so many operations of a bind.
+    fn share(self: &Arc<Self>, binds: u32) -> Result<Share> {
         self.jobs.take(1)?;
         let mut share = Share {
             quota: self.clone(),
@@ -65,8 +69,8 @@ impl Quota {
     }
 }
 
-/// Room for one job, until it has ended.
-pub(crate) struct Share {
+/// What one job takes of it.
+struct Share {
     quota: Arc<Quota>,
     binds: i32,
 }
@@ -75,5 +79,21 @@ impl Drop for Share {
     fn drop(&mut self) {
         self.quota.binds.used.add(-self.binds, Relaxed);
         self.quota.jobs.used.add(-1, Relaxed);
+    }
+}
+
+/// Room for one job, until it has ended: in its file's quota, and in its space.
+pub(crate) struct Room {
+    _share: Share,
+    _growth: Growth,
+}
+
+impl Room {
+    /// For a job that has so many operations of a bind.
+    pub(crate) fn new(quota: &Arc<Quota>, vm: &Arc<Vm>, binds: u32) -> Result<Self> {
+        Ok(Self {
+            _share: quota.share(binds)?,
+            _growth: Growth::new(vm, binds)?,
+        })
     }
 }

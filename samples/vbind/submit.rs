@@ -28,13 +28,12 @@ use crate::{
         Last,
         Queue, //
     },
-    quota::Share,
+    quota::Room,
     trace, uapi,
     vm::{
         span,
         Access,
-        Gpu,
-        Growth, //
+        Gpu, //
     },
 };
 use kernel::{
@@ -73,8 +72,7 @@ fn array<T>(address: u64, count: u32) -> Result<UserRange> {
 /// What is the same for all jobs: what user space said, and what was prepared for it.
 struct Common {
     queue: Arc<Queue>,
-    growth: Growth,
-    share: Share,
+    room: Room,
     waits: KVec<ARef<Fence>>,
     fence: fence::Prepared,
     file: Option<PreparedFile>,
@@ -92,8 +90,7 @@ impl Client {
         let queue = self.submit_to(cx, request.queue, request.flags)?;
         let ops = array::<uapi::BindOp>(request.ops, request.op_count)?;
         let ops: KVVec<uapi::BindOp> = ops.read_array(cx, uapi::STRATA_VBIND_OPS_MAX as usize)?;
-        let share = self.quota().share(request.op_count)?;
-        let growth = Growth::new(queue.vm(), request.op_count)?;
+        let room = Room::new(self.quota(), queue.vm(), request.op_count)?;
         let mut all: Option<va::Prepared<Gpu>> = None;
         for op in &ops {
             cx.give_way()?;
@@ -109,8 +106,7 @@ impl Client {
         let common = Common::new(
             cx,
             queue,
-            growth,
-            share,
+            room,
             waits,
             request.flags,
             trace::BIND,
@@ -192,14 +188,12 @@ impl Client {
         let ids: KVVec<u32> = ids.read_array(cx, uapi::STRATA_VBIND_BUFFERS_MAX as usize)?;
         let buffers = self.named(cx, &ids)?;
 
-        let share = self.quota().share(0)?;
-        let growth = Growth::new(queue.vm(), 0)?;
+        let room = Room::new(self.quota(), queue.vm(), 0)?;
         let waits = waits(cx, request.waits, request.wait_count)?;
         let common = Common::new(
             cx,
             queue,
-            growth,
-            share,
+            room,
             waits,
             request.flags,
             trace::EXEC,
@@ -292,8 +286,7 @@ impl Common {
     fn new(
         cx: &mut Cx<'_, Process>,
         queue: Arc<Queue>,
-        growth: Growth,
-        share: Share,
+        room: Room,
         waits: KVec<ARef<Fence>>,
         flags: u32,
         kind: u32,
@@ -307,8 +300,7 @@ impl Common {
         };
         Ok(Self {
             queue,
-            growth,
-            share,
+            room,
             waits,
             fence,
             file,
@@ -337,14 +329,7 @@ impl Common {
         }
         let engine = self.queue.engine();
         let shared = client.shared().clone();
-        let kept = Kept::new(
-            shared,
-            engine,
-            self.queue.vm(),
-            buffers,
-            self.growth,
-            self.share,
-        );
+        let kept = Kept::new(shared, engine, self.queue.vm(), buffers, self.room);
         let epoch = engine.epoch(cx);
         let job = Job::new(cx, work, self.waits, epoch, kept)?;
         let job = PreparedJob::new(cx, job, self.fence, &after)?;
