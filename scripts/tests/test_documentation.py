@@ -8,7 +8,7 @@ import textwrap
 import unittest
 from pathlib import Path
 
-from strata import check, paths, verbs
+from strata import check, demo, modules, paths, verbs
 
 PAGES = [paths.TOP / "README.md", *sorted((paths.TOP / "Documentation").rglob("*.rst"))]
 _LINK = {".md": re.compile(r"\]\((?!https?:)([^)#]+)\)"), ".rst": re.compile(r"<(?!https?:)([^<>\s]+\.rst)>`_")}
@@ -106,6 +106,34 @@ class Links(unittest.TestCase):
                      check.PLAN, check.BENCH):
             for name in text.split(", "):
                 self.assertTrue((paths.TOP / name.split()[0]).exists(), name)
+
+
+class Samples(unittest.TestCase):
+    """Whoever adds one is told of all that goes with it."""
+
+    def test_each_has_its_page_and_is_named(self) -> None:
+        for name in modules.SAMPLES:
+            short = name.removeprefix("strata_")
+            self.assertTrue((paths.TOP / "Documentation" / "samples" / f"{short}.rst").exists(), name)
+            self.assertIn(f"`samples/{short}`", PAGES[0].read_text())
+            self.assertIn(f"F:\tsamples/{short}/\n", (paths.TOP / "MAINTAINERS").read_text())
+
+    def test_each_has_a_demo(self) -> None:
+        self.assertEqual([sample.module for sample in demo.SAMPLES], list(modules.SAMPLES))
+        for sample in demo.SAMPLES:
+            folder = paths.TOP / "samples" / sample.program.removesuffix("_demo") / "demo"
+            self.assertTrue(list(folder.glob("*.c")), sample.program)
+
+    def test_each_is_installed(self) -> None:
+        built = re.findall(r'^BUILT_MODULE_NAME\[\d+\]="(\w+)"$', (paths.TOP / "dkms.conf").read_text(), re.M)
+        self.assertEqual(built, ["strata", *modules.SAMPLES])
+
+    def test_each_file_stands_on_its_page(self) -> None:
+        for name in modules.SAMPLES:
+            short = name.removeprefix("strata_")
+            text = page(f"samples/{short}")
+            for path in (paths.TOP / "samples" / short).glob("*.rs"):
+                self.assertIn(f"``{path.name}``", text, name)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,8 @@
 #define SECOND		1e9
 #define MILLISECOND	1e6
 
-struct options {
-	unsigned int mappings;
-	unsigned int threads;
-	unsigned int batch;
-};
-
 struct demo {
-	struct options options;
+	struct plan plan;
 	int fd;
 	struct buffer common;
 	struct worker workers[THREADS_MAX];
@@ -79,12 +73,12 @@ static bool run_workers(struct demo *demo, void *(*body)(void *))
 	pthread_t threads[THREADS_MAX];
 	unsigned int i, started;
 
-	for (started = 0; started < demo->options.threads; started++)
+	for (started = 0; started < demo->plan.threads; started++)
 		if (!start(&threads[started], body, &demo->workers[started]))
 			break;
 	for (i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
-	return started == demo->options.threads;
+	return started == demo->plan.threads;
 }
 
 static bool run_all(struct demo *demo)
@@ -110,31 +104,26 @@ static bool run_all(struct demo *demo)
 }
 
 /* Of all buffers that there will be. */
-static uint64_t buffer_bytes(const struct options *options)
+static uint64_t buffer_bytes(const struct plan *plan)
 {
-	uint64_t windows = options->threads * WINDOWS;
+	uint64_t windows = plan->threads * WINDOWS;
 
-	return options->mappings * sizeof(uint64_t) +
+	return plan->mappings * sizeof(uint64_t) +
 	       (windows * WINDOW_BUFFERS + 1) * BUFFER_PAGES * sysconf(_SC_PAGESIZE);
 }
 
 static bool prepare(struct demo *demo)
 {
-	const struct options *options = &demo->options;
-	unsigned int i, share;
+	unsigned int i;
 
 	demo->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (demo->fd < 0)
 		return !fail(DEVICE);
 	if (make_buffer(demo->fd, BUFFER_PAGES * sysconf(_SC_PAGESIZE), 1, &demo->common))
 		return !fail("creating a buffer");
-	for (i = 0; i < options->threads; i++) {
-		share = options->mappings / options->threads;
-		share += i < options->mappings % options->threads;
-		if (!worker_init(&demo->workers[i], demo->fd, i, share, options->batch,
-				 &demo->common))
+	for (i = 0; i < demo->plan.threads; i++)
+		if (!worker_init(&demo->workers[i], demo->fd, i, &demo->plan, &demo->common))
 			return false;
-	}
 	return accidents_init(&demo->accidents, demo->fd);
 }
 
@@ -149,7 +138,7 @@ static bool count_all(struct demo *demo, struct strata_vbind_stat *stat)
 {
 	unsigned int i, tries;
 
-	for (i = 0; i < demo->options.threads; i++)
+	for (i = 0; i < demo->plan.threads; i++)
 		demo->mappings_expected += count_mappings(&demo->workers[i].space);
 	for (tries = 0; tries < 1000; tries++) {
 		if (!ask(demo, stat))
@@ -178,7 +167,7 @@ static struct samples gather(struct demo *demo, bool binds)
 	unsigned int i;
 	size_t j;
 
-	for (i = 0; i < demo->options.threads; i++) {
+	for (i = 0; i < demo->plan.threads; i++) {
 		struct samples *some = binds ? &demo->workers[i].binds : &demo->workers[i].execs;
 
 		for (j = 0; j < some->count; j++)
@@ -199,7 +188,7 @@ static struct sums sum_up(const struct demo *demo)
 	struct sums sums = { 0 };
 	unsigned int i;
 
-	for (i = 0; i < demo->options.threads; i++) {
+	for (i = 0; i < demo->plan.threads; i++) {
 		const struct worker *worker = &demo->workers[i];
 
 		sums.executed += worker->executed;
@@ -248,14 +237,14 @@ static void print_checks(const struct demo *demo, const struct sums *sums)
 /* Prints the figures; whether all is as it should be. */
 static bool report(struct demo *demo, const struct strata_vbind_stat *stat, long long swapped)
 {
-	const struct options *options = &demo->options;
+	const struct plan *plan = &demo->plan;
 	const struct accidents *accidents = &demo->accidents;
 	struct samples binds = gather(demo, true), execs = gather(demo, false);
 	struct sums sums = sum_up(demo);
 	bool good;
 
-	printf("queues: %u of %u VMs, by as many threads\n", options->threads * (WINDOWS + 1),
-	       options->threads);
+	printf("queues: %u of %u VMs, by as many threads\n", plan->threads * (WINDOWS + 1),
+	       plan->threads);
 	printf("mappings bound: %llu, and %llu ranges unmapped\n", (unsigned long long)sums.executed,
 	       (unsigned long long)(sums.binds - sums.executed));
 	printf("mappings executed: %llu, %.1f MiB\n", (unsigned long long)sums.executed,
@@ -274,7 +263,7 @@ static bool report(struct demo *demo, const struct strata_vbind_stat *stat, long
 	printf("recovered: %u jobs right after all that, in the same queues\n", accidents->recovered);
 	print_checks(demo, &sums);
 	good = !sums.failed && !sums.failed_jobs && !sums.mismatches &&
-	       sums.executed == options->mappings &&
+	       sums.executed == plan->mappings &&
 	       demo->mappings_counted == demo->mappings_expected &&
 	       accidents->faults && accidents->hangs && !accidents->failed &&
 	       demo->resets >= accidents->hangs && !demo->squeeze.failed && stat->evictions;
@@ -289,7 +278,7 @@ static bool run(struct demo *demo)
 	struct strata_vbind_stat stat = { 0 };
 	bool good;
 
-	good = squeeze_begin(&demo->squeeze, buffer_bytes(&demo->options));
+	good = squeeze_begin(&demo->squeeze, buffer_bytes(&demo->plan));
 	/* Memory is charged to the group in which it is first touched. */
 	good = good && prepare(demo) && run_all(demo);
 	if (demo->accidents.words)
@@ -305,37 +294,42 @@ static bool run(struct demo *demo)
 static void print_help(FILE *out)
 {
 	fprintf(out,
-		"usage: vbind_demo [-n MAPPINGS] [-t THREADS] [-b BATCH]\n"
+		"usage: vbind_demo [-n MAPPINGS] [-t THREADS] [-b BATCH] [-s SEED]\n"
 		"Threads bind mappings in address spaces of " DEVICE " and execute jobs\n"
 		"in them, while memory is short.\n"
 		"  -n, --mappings N  of all threads (default 200000)\n"
 		"  -t, --threads N   each with an address space and three queues (default 3)\n"
 		"  -b, --batch N     mappings of one job (default 256)\n"
+		"  -s, --seed N      another one does other things (default 1)\n"
 		"  -h, --help        print this\n"
 		"Prints figures as `key: value`; the status is 0 if everything was right.\n");
 }
 
-static void parse(int argc, char **argv, struct options *options)
+static void parse(int argc, char **argv, struct plan *plan)
 {
 	static const struct option names[] = {
 		{ "mappings", required_argument, NULL, 'n' },
 		{ "threads", required_argument, NULL, 't' },
 		{ "batch", required_argument, NULL, 'b' },
+		{ "seed", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "n:t:b:h", names, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "n:t:b:s:h", names, NULL)) != -1)
 		switch (option) {
 		case 'n':
-			options->mappings = parse_number(optarg, 10000000);
+			plan->mappings = parse_number(optarg, 10000000);
 			break;
 		case 't':
-			options->threads = parse_number(optarg, THREADS_MAX);
+			plan->threads = parse_number(optarg, THREADS_MAX);
 			break;
 		case 'b':
-			options->batch = parse_number(optarg, BATCH_MAX);
+			plan->batch = parse_number(optarg, BATCH_MAX);
+			break;
+		case 's':
+			plan->seed = parse_number(optarg, UINT32_MAX);
 			break;
 		case 'h':
 			print_help(stdout);
@@ -344,7 +338,7 @@ static void parse(int argc, char **argv, struct options *options)
 			print_help(stderr);
 			exit(2);
 		}
-	if (optind < argc || options->mappings < options->threads) {
+	if (optind < argc || plan->mappings < plan->threads) {
 		print_help(stderr);
 		exit(2);
 	}
@@ -352,13 +346,15 @@ static void parse(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-	static struct demo demo = { .options = { .mappings = 200000, .threads = 3, .batch = 256 } };
+	static struct demo demo = {
+		.plan = { .mappings = 200000, .threads = 3, .batch = 256, .seed = 1 },
+	};
 	unsigned int i;
 	bool good;
 
-	parse(argc, argv, &demo.options);
+	parse(argc, argv, &demo.plan);
 	good = run(&demo);
-	for (i = 0; i < demo.options.threads; i++)
+	for (i = 0; i < demo.plan.threads; i++)
 		worker_free(&demo.workers[i]);
 	free_buffer(&demo.common);
 	return good ? 0 : 1;

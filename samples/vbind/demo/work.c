@@ -83,16 +83,19 @@ static bool make_window(struct worker *worker, unsigned int number)
 	return !is_refused(make_queue(worker->fd, worker->vm, 0, &window->queue), "creating a queue");
 }
 
-bool worker_init(struct worker *worker, int fd, unsigned int number, unsigned int mappings,
-		 unsigned int batch, const struct buffer *common)
+bool worker_init(struct worker *worker, int fd, unsigned int number, const struct plan *plan,
+		 const struct buffer *common)
 {
+	unsigned int mappings = plan->mappings / plan->threads +
+				(number < plan->mappings % plan->threads);
 	size_t page = sysconf(_SC_PAGESIZE);
 	size_t ledger = (mappings * WORD + page - 1) / page;
 	size_t pages = WINDOWS * WINDOW_PAGES + ledger;
 	unsigned int i;
 
 	*worker = (struct worker){ .fd = fd, .number = number, .mappings = mappings,
-				   .batch = batch, .random = number + 1, .common = common };
+				   .batch = plan->batch, .common = common };
+	worker->random = ((uint64_t)plan->seed << 32) + number + 1;
 	if (!space_init(&worker->space, FIRST_PAGE * page, pages))
 		return !fail("the model");
 	if (is_refused(make_vm(fd, FIRST_PAGE * page, pages * page, &worker->vm), "creating a VM") ||

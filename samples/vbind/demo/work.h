@@ -67,9 +67,18 @@ struct worker {
 	uint64_t mismatches;
 };
 
+/* What all workers are told. */
+struct plan {
+	/* Of all together, and of one job. */
+	unsigned int mappings;
+	unsigned int batch;
+	unsigned int threads;
+	unsigned int seed;
+};
+
 /* All memory is allocated here. */
-bool worker_init(struct worker *worker, int fd, unsigned int number, unsigned int mappings,
-		 unsigned int batch, const struct buffer *common);
+bool worker_init(struct worker *worker, int fd, unsigned int number, const struct plan *plan,
+		 const struct buffer *common);
 void worker_free(struct worker *worker);
 /* Binds and executes all its mappings. */
 void worker_run(struct worker *worker);
