@@ -15,6 +15,7 @@
 #include <linux/types.h>
 
 struct delayed_work;
+struct dentry;
 struct dma_fence;
 struct dma_fence_ops;
 struct dma_resv;
@@ -24,8 +25,11 @@ struct list_lru_one;
 struct lock_class_key;
 struct ma_state;
 struct maple_tree;
+struct mempool;
+struct module;
 struct page;
 struct shrinker;
+struct strata_file;
 struct strata_lrus;
 struct vm_area_struct;
 struct work_struct;
@@ -67,11 +71,13 @@ enum strata_place {
  * @STRATA_LINK_RANK: a map that stands for a rank; nobody waits for it
  * @STRATA_LINK_MUTEX: the class of a sleeping lock
  * @STRATA_LINK_SPINLOCK: the class of a spinning lock
+ * @STRATA_LINK_IRQ_SPINLOCK: the same, of one that is taken with interrupts off
  */
 enum strata_link_kind {
 	STRATA_LINK_RANK,
 	STRATA_LINK_MUTEX,
 	STRATA_LINK_SPINLOCK,
+	STRATA_LINK_IRQ_SPINLOCK,
 };
 
 /**
@@ -198,6 +204,12 @@ int strata_helper_maple_template_create(void);
 void strata_helper_maple_template_destroy(void);
 int strata_helper_maple_reserve(struct ma_state *mas, unsigned int height, gfp_t gfp);
 
+/* debugfs.c: files of drivers, and those that they forget */
+int strata_helper_files_start(void (*put)(void *dir));
+void strata_helper_files_stop(void);
+struct strata_file *strata_helper_file_note(struct dentry *dentry, struct module *owner, void *dir);
+void strata_helper_file_remove(struct strata_file *file);
+
 /* retire.c: what readers under RCU may still see */
 
 /**
@@ -276,6 +288,11 @@ bool strata_helper_fence_is_container(struct dma_fence *fence);
 void strata_helper_resv_for_each(struct dma_resv *resv, int usage,
 				 void (*show)(struct dma_fence *fence, int usage, void *arg),
 				 void *arg);
+
+/* reserve.c: elements that are there when no memory is */
+int strata_helper_reserve_init(struct mempool *pool, int count, size_t size, gfp_t gfp);
+void *strata_helper_reserve_take(struct mempool *pool, gfp_t gfp);
+size_t strata_helper_reserve_left(struct mempool *pool);
 
 /* work.c */
 void strata_helper_init_delayed_work(struct delayed_work *work,

@@ -10,6 +10,7 @@
 
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
+#include <linux/irqflags.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -23,6 +24,7 @@ struct prime {
 	const struct strata_link *links;
 	size_t count;
 	bool sleeps;
+	bool irqs_off;
 	struct lockdep_map maps[STRATA_LINKS_MAX];
 };
 
@@ -53,8 +55,12 @@ static void acquire_next_level(int place)
 static void acquire_chain(void *arg)
 {
 	struct prime *prime = arg;
+	unsigned long flags;
 	size_t i;
 
+	/* Taken otherwise, it would be one that an interrupt may find held. */
+	if (prime->irqs_off)
+		local_irq_save(flags);
 	for (i = 0; i < prime->count; i++)
 		lock_acquire(&prime->maps[i], 0, 0, 0, 1, NULL, _THIS_IP_);
 	/* A spinning lock's holder acquires none of the levels. */
@@ -62,6 +68,8 @@ static void acquire_chain(void *arg)
 		acquire_next_level(prime->place);
 	while (i--)
 		lock_release(&prime->maps[i], _THIS_IP_);
+	if (prime->irqs_off)
+		local_irq_restore(flags);
 }
 
 static int at_mmap_held(struct prime *prime)
@@ -128,10 +136,13 @@ int strata_helper_prime(int place, const struct strata_link *links, size_t count
 
 		if (links[i].kind == STRATA_LINK_MUTEX)
 			wait = LD_WAIT_SLEEP;
-		if (links[i].kind == STRATA_LINK_SPINLOCK) {
+		if (links[i].kind == STRATA_LINK_SPINLOCK ||
+		    links[i].kind == STRATA_LINK_IRQ_SPINLOCK) {
 			wait = LD_WAIT_CONFIG;
 			prime.sleeps = false;
 		}
+		if (links[i].kind == STRATA_LINK_IRQ_SPINLOCK)
+			prime.irqs_off = true;
 		lockdep_init_map_wait(&prime.maps[i], links[i].name, links[i].key, 0, wait);
 	}
 

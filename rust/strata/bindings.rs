@@ -36,6 +36,7 @@ mod generated {
     /// `strata_helper_*` of `rust/helpers`, by the name of what they stand for.
     pub mod helpers {
         use super::{
+            strata_file,
             strata_link,
             strata_lrus,
             strata_object,

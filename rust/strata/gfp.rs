@@ -37,7 +37,10 @@
 
 mod class;
 
-pub use self::class::Allocate;
+pub use self::class::{
+    Allocate,
+    Waits, //
+};
 pub use crate::cx::class::{
     Atomic,
     Class,

@@ -20,7 +20,7 @@
 //! | 1 | [`cx`]: the order and its tokens; `lockdep`: annotations |
 //! | 2 | [`scope`]: ways into a narrower context |
 //! | 3 | [`gfp`]: allocation under a token; [`sync`]: ranked locks |
-//! | 4 | [`page`]: memory in pages, for user space to map; [`shmem`]: the same, swappable; [`maple`]: values at ranges |
+//! | 4 | [`page`]: memory in pages, for user space to map; [`shmem`]: the same, swappable; [`reserve`]: values for which there is memory always; [`maple`]: values at ranges |
 //! | 5 | [`dev`]: entry points that hand out tokens and own their module |
 //! | 6 | [`shrinker`]: giving memory back; [`lru`]: what can be given back |
 //! | 7 | [`fence`]: what is done in finite time; [`resv`]: the lock of a buffer, and its fences; [`limit`]: page budgets; [`va`]: the address space of a GPU |
@@ -47,6 +47,7 @@ pub mod lru;
 pub mod maple;
 pub mod page;
 pub mod prelude;
+pub mod reserve;
 pub mod resv;
 pub mod scope;
 pub mod shmem;
@@ -71,6 +72,8 @@ module! {
 
 /// What `strata.ko` holds for all its users while it is loaded.
 pub struct Strata {
+    /// Removes the files that drivers forgot.
+    _files: dev::debugfs::Files,
     /// Drained when the module goes, so that no trampoline of ours still runs after it.
     _works: dev::work::Works,
     /// As those, for work that fences wait for.
@@ -89,6 +92,8 @@ unsafe impl dev::Owner for Strata {
 impl kernel::Module for Strata {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
+            // SAFETY: A module is loaded once.
+            _files: unsafe { dev::debugfs::Files::start() }?,
             _works: dev::work::start()?,
             _jobs: fence::start_jobs()?,
             // SAFETY: A module is loaded once.

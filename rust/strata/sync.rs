@@ -21,6 +21,7 @@
 use kernel::prelude::*;
 
 mod class;
+mod completion;
 mod irq;
 mod mutex;
 mod rcu;
@@ -28,6 +29,7 @@ mod spinlock;
 
 pub use self::{
     class::Class,
+    completion::wait_for_completion,
     irq::IrqSpinLock,
     mutex::{
         Mutex,

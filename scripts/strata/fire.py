@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Trees and VA spaces while there is no memory: tests/fire, with a million values natively, and under the checkers of
+"""Trees, VA spaces and reserves while there is no memory: tests/fire, with a million values natively, and under the checkers of
 debug.
 
 Debugfs' failslab makes allocations of the test's own task fail, in the sections
@@ -89,6 +89,8 @@ class Plan:
     # The values of the tree that gets too few nodes, how often, and operations whose allocations fail one by one.
     short: tuple[int, int]
     sweep: int
+    # Reserves whose elements are taken.
+    reserves: int
     # Where nodes that were freed are free, so that they can be counted.
     bound: tuple[Bound, ...] = ()
     strict: bool = True
@@ -107,7 +109,7 @@ class Plan:
         if self.bound:
             lines.append("run held reservations")
         lines += [f"run bound {mode} {part.entries} {part.count} {seed}" for mode in MODES for part in self.bound]
-        lines.append("fails 0 N")
+        lines.append(f"fails 100 N\nrun short reserves {self.reserves}\nfails 0 N")
         lines += [f"run sweep {mode} {self.sweep} {seed}" for mode in MODES]
         return "\n".join([_PRELUDE, *lines, _POSTLUDE])
 
@@ -118,12 +120,12 @@ _SPACES = tuple(Commits(entries, count, 300)
                 for entries, count in ((1, 10_000), (1_000, 20_000), (30_000, 20_000), (1_000_000, 10_000)))
 _BOUND = (Bound(40, 100), Bound(2_000, 100), Bound(30_000, 40), Bound(1_000_000, 60))
 
-NATIVE = (Plan("strict", _NATIVE, 200_000, _SPACES, 60_000, (3_000, 600), 1_500, bound=_BOUND),
-          Plan("caches", _NATIVE, 200_000, _SPACES, 60_000, (3_000, 600), 500, strict=False))
+NATIVE = (Plan("strict", _NATIVE, 200_000, _SPACES, 60_000, (3_000, 600), 1_500, 400, bound=_BOUND),
+          Plan("caches", _NATIVE, 200_000, _SPACES, 60_000, (3_000, 600), 500, 400, strict=False))
 
 CHECKED = Plan("checked", (Commits(1, 200, 10), Commits(100, 1_000, 12), Commits(3_000, 1_000, 15)), 900,
                (Commits(1, 200, 10), Commits(100, 500, 15), Commits(2_000, 500, 20)), 600,
-               (1_500, 60), 60, alone=False)
+               (1_500, 60), 60, 40, alone=False)
 
 
 def seed_of(text: str | None) -> int:
@@ -168,6 +170,7 @@ def verdicts(plan: Plan, output: str) -> dict[str, str]:
         or at_least("cuts", plan.requests // 40) or at_least("together", plan.requests // 8),
         "injection": at_least("refused", plan.least // 2),
         "sweep": at_least("failed", 3 * plan.sweep),
+        "reserves": at_least("kept", 2 * plan.reserves) or at_least("returned", plan.reserves),
         "nodes": "" if grown is not None and grown <= _SPARE_NODES else leaks,
     }
     if plan.strict and plan.alone:

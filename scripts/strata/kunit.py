@@ -19,7 +19,7 @@ from .outcome import Outcome
 SUITES = {"strata_doctests", "strata_fence", "strata_fence_jobs", "strata_limit", "strata_lru", "strata_maple",
           "strata_maple_cursor", "strata_maple_fuzz", "strata_maple_gap", "strata_maple_locks",
           "strata_maple_readers", "strata_maple_shapes", "strata_maple_slot", "strata_maple_steps",
-          "strata_maple_stores", "strata_maple_whole", "strata_resv", "strata_scope", "strata_shmem",
+          "strata_maple_stores", "strata_maple_whole", "strata_reserve", "strata_resv", "strata_scope", "strata_shmem",
           "strata_shrinker", "strata_sync", "strata_va", "strata_va_calls", "strata_va_fuzz", "strata_va_interrupts",
           "strata_va_readers", "strata_va_short", "strata_work"}
 

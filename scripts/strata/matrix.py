@@ -183,7 +183,8 @@ use kernel::{{
     sync::{{
         aref::ARef,
         rcu,
-        Arc, //
+        Arc,
+        Completion, //
     }},
 }};
 use strata::{{
@@ -196,9 +197,11 @@ use strata::{{
     fence::{{
         Callback,
         Fence,
+        Hang,
         Signaller,
         Waiter,
-        Wake, //
+        Wake,
+        Watchdog, //
     }},
     limit::Budget,
     lru::{{
@@ -218,6 +221,7 @@ use strata::{{
         Spin, //
     }},
     prelude::*,
+    reserve::Reserve,
     resv::{{
         self,
         Resv, //
@@ -274,7 +278,7 @@ impl va::Driver for Gpu {{
     fn split(_old: &va::Mapping<Self>, _piece: Span, _spare: ()) {{}}
 }}
 
-struct It<'a, I: work::Item, P: Shrinker, C: Callback> {{
+struct It<'a, I: work::Item, P: Shrinker, C: Callback, H: Hang> {{
     mm: &'a MmWithUser,
     user: UserRange,
     client: &'a Mutex<u32, Client>,
@@ -289,6 +293,9 @@ struct It<'a, I: work::Item, P: Shrinker, C: Callback> {{
     fence: ARef<Fence>,
     signaller: Signaller,
     waiter: Waiter<C>,
+    watchdog: Watchdog<H>,
+    completion: &'a Completion,
+    reserve: &'a Reserve<u32>,
     item: work::Prepared<I>,
     pool: Arc<P>,
     prepared: shrinker::Prepared,
@@ -335,8 +342,8 @@ def _function(cell: Cell, errors: list[str]) -> str:
     name = f"{cell.context.id}_{cell.action.id}".replace("-", "_")
     code = cell.context.enter.replace("{code}", cell.action.code)
     promises = "".join(f"    //~{'|' if at else '^'} ERROR {error}\n" for at, error in enumerate(errors))
-    return (f"fn {name}<I: work::Item, P: Shrinker, C: Callback>"
-            f"(cx: &mut {cell.context.token}, it: It<'_, I, P, C>) {{\n"
+    return (f"fn {name}<I: work::Item, P: Shrinker, C: Callback, H: Hang>"
+            f"(cx: &mut {cell.context.token}, it: It<'_, I, P, C, H>) {{\n"
             f"    {code}\n{promises}}}\n")
 
 

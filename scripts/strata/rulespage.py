@@ -172,7 +172,7 @@ def _listed(table: Table, cells: list[Cell], more=lambda cell: "") -> str:
 
 
 def _compiler(cell: Cell) -> str:
-    return "refuses" if cell.action.code else f"no interface yet ({cell.action.needs})"
+    return "refuses" if cell.action.code else f"no interface: {cell.action.needs}"
 
 
 def _runtime(cell: Cell, proof: Proof) -> str:

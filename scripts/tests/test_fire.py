@@ -9,7 +9,7 @@ import unittest
 
 from strata import fire, paths, say
 
-PLAN = fire.Plan("test", (fire.Commits(10, 100, 5),), 300, (fire.Commits(20, 80, 6),), 80, (50, 20), 7,
+PLAN = fire.Plan("test", (fire.Commits(10, 100, 5),), 300, (fire.Commits(20, 80, 6),), 80, (50, 20), 7, 4,
                  bound=(fire.Bound(30, 40),))
 GOOD = """@@nodes 40
 @@fired 200
@@ -27,6 +27,8 @@ GOOD = """@@nodes 40
 @@count deep 6
 @@count starved 11
 @@count sated 3
+@@count kept 9
+@@count returned 4
 @@count failed 30
 @@count tolerated 1
 """
@@ -56,6 +58,8 @@ class Verdicts(unittest.TestCase):
                 ("refused 200", "refused 100", "injection"),
                 ("starved 11", "starved 9", "too few nodes"),
                 ("failed 30", "failed 20", "sweep"),
+                ("kept 9", "kept 7", "reserves"),
+                ("returned 4", "returned 3", "reserves"),
                 ("@@nodes 60", "@@nodes 460", "nodes")):
             with self.subTest(old=old):
                 self.assertIn(name, wrong(GOOD.replace(old, new)))

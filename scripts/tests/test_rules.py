@@ -105,7 +105,7 @@ class Programs(unittest.TestCase):
 
     def test_one_for_all_that_compiles(self):
         self.assertEqual(list(self.programs), ["cells_that_compile", "cells_alloc"])
-        self.assertIn("fn process_alloc<I: work::Item, P: Shrinker, C: Callback>(cx: &mut Cx<'_, Process>",
+        self.assertIn("fn process_alloc<I: work::Item, P: Shrinker, C: Callback, H: Hang>(cx: &mut Cx<'_, Process>",
                       self.programs["cells_that_compile"])
         self.assertEqual(expect.promises(self.programs["cells_that_compile"]), [])
 

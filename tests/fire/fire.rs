@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test module: trees and VA spaces while there is no memory.
+//! Test module: trees, VA spaces and reserves while there is no memory.
 //!
 //! What a tree promises of a [`Reservation`](strata::maple::Reservation) is that a commit cannot fail
 //! where nobody may allocate, and a space of a [`Prepared`](strata::va::Prepared) request. Here
@@ -16,6 +16,7 @@
 //! | `bound MODE ENTRIES COUNT SEED` | stores that need many nodes, with the smallest reservation that is enough |
 //! | `commits va MAPPINGS COUNT SECONDS SEED` | as many requests to a space, or for as long |
 //! | `held reservations` | counts the nodes of reservations |
+//! | `short reserves COUNT` | values in the elements of so many reserves, while every class fails |
 //!
 //! Modes are `plain`, `gaps` and `rcu`. All is compared with a flat array: a command that finds a
 //! difference fails, and the kernel's log says what it is, and the command. What a command does
@@ -83,6 +84,7 @@ mod ledger;
 mod model;
 #[path = "../../rust/strata/maple/tests/random.rs"]
 mod random;
+mod reserves;
 mod short;
 mod spaces;
 mod sweep;
@@ -93,7 +95,7 @@ module! {
     type: Fire,
     name: "strata_fire",
     authors: ["The Strata developers"],
-    description: "Test: trees and VA spaces while there is no memory",
+    description: "Test: trees, VA spaces and reserves while there is no memory",
     license: "GPL",
 }
 
@@ -158,6 +160,10 @@ counts! {
     starved,
     /// Stores for which a reservation that is too small was enough.
     sated,
+    /// Values that a reserve had an element for while all allocations failed.
+    kept,
+    /// Those that waited for one to come back.
+    returned,
     /// Operations that an allocation's failure made fail.
     failed,
     /// Operations that went on without an allocation that failed.
@@ -191,6 +197,7 @@ impl debugfs::File for Run {
         let command = words.next().ok_or(EINVAL)?;
         let done = match words.next().ok_or(EINVAL)? {
             "reservations" => bound::held(cx),
+            "reserves" => reserves::run(cx, &self.0, number(&mut words)?),
             "va" => self.spaces(cx, command, words),
             "plain" => self.command::<KBox<Token>, Plain>(cx, command, words),
             "gaps" => self.command::<KBox<Token>, Gaps>(cx, command, words),

@@ -11,6 +11,7 @@
 //! | `stream.rs`, `work.rs` | whatever changes a tree, in one stream |
 //! | `copies.rs` | copies of trees, of each size |
 //! | `spaces.rs` | spaces of addresses, and what is prepared for them |
+//! | `reserves.rs` | reserves |
 
 use super::{
     add, inject,
@@ -61,6 +62,7 @@ use strata::{
 mod copies;
 #[path = "../../rust/strata/maple/tests/hold.rs"]
 mod hold;
+mod reserves;
 #[path = "../../rust/strata/maple/tests/rooms.rs"]
 mod rooms;
 mod spaces;
@@ -169,7 +171,8 @@ pub(crate) fn run<V: Boxed, M: Keeps<V>>(
     match M::NAME {
         Name::Plain => {
             all::<KBox<Token>, Plain>(cx, counts, count, seed)?;
-            spaces::run(cx, counts, count, seed)
+            spaces::run(cx, counts, count, seed)?;
+            reserves::run(cx, counts, count)
         }
         Name::Gaps => all::<KBox<Token>, Gaps>(cx, counts, count, seed),
         Name::Rcu => all::<RcuBox<Token>, Rcu>(cx, counts, count, seed),

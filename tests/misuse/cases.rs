@@ -7,7 +7,6 @@ use crate::{
     Tools, //
 };
 use kernel::{
-    bindings,
     mm::MmWithUser,
     prelude::*,
     sync::aref::ARef, //
@@ -17,6 +16,10 @@ use strata::{
     dev::{
         user::UserRange,
         work, //
+    },
+    fence::{
+        Fence,
+        Wake, //
     },
     prelude::*,
     shrinker::Prepared,
@@ -94,15 +97,6 @@ pub(crate) fn forged<R, L: Level, S: Sleep>(
     f(&mut unsafe { Cx::assume() })
 }
 
-/// Waits for a fence that has signalled: lockdep cannot tell, and nobody is held up.
-fn wait_for_fence() {
-    // SAFETY: There is always a stub.
-    let fence = unsafe { bindings::dma_fence_get_stub() };
-    // SAFETY: The fence is valid, by the reference.
-    unsafe { bindings::dma_fence_wait_timeout(fence, false, 0) };
-    // The reference is to a fence that lives as long as the kernel; dma_fence_put() is an inline.
-}
-
 /// The running task's mm.
 fn mm() -> Result<ARef<MmWithUser>> {
     Ok(kernel::current!().mm().ok_or(ESRCH)?.into())
@@ -156,8 +150,10 @@ fn notifier_mutex_held_over_noio(cx: &mut Cx<'_, Process>, locks: &Locks) -> Res
 }
 
 fn notifier_mutex_held_over_fence_wait(cx: &mut Cx<'_, Process>, locks: &Locks) -> Result {
-    locks.notifier.lock(cx, |(), _| wait_for_fence());
-    Ok(())
+    // One that has signalled: lockdep cannot tell, and nobody is held up.
+    locks
+        .notifier
+        .lock(cx, |(), cx| Fence::signalled().wait(cx, Wake::Done))
 }
 
 fn notifier_mutex_in_notifier(cx: &mut Cx<'_, Process>, locks: &Locks) -> Result {
@@ -174,8 +170,9 @@ fn signal_mutex_held_over_noio(cx: &mut Cx<'_, Process>, locks: &Locks) -> Resul
 }
 
 fn signal_mutex_held_over_fence_wait(cx: &mut Cx<'_, Process>, locks: &Locks) -> Result {
-    locks.signal.lock(cx, |(), _| wait_for_fence());
-    Ok(())
+    locks.signal.lock(cx, |(), cx| {
+        forged(cx, |cx| Fence::signalled().wait(cx, Wake::Done))
+    })
 }
 
 fn signal_mutex_in_signalling(cx: &mut Cx<'_, Process>, locks: &Locks) -> Result {

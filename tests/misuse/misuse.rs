@@ -9,19 +9,26 @@
 //! `/sys/kernel/debug/strata_misuse/run` takes the name of a case, `cases` lists them. `calls` says
 //! how often the shrinker of a case was called; `drop_caches` is its trigger.
 
+mod callbacks;
 mod cases;
+mod fences;
+mod files;
+mod interrupt;
 mod live;
 mod locks;
 mod objects;
+mod reservations;
 mod shrinkers;
 mod spaces;
 mod trees;
 
 use self::{
     cases::Case,
+    fences::Fences,
     live::Live,
     locks::Locks,
     objects::Objects,
+    reservations::Reservations,
     spaces::Spaces,
     trees::Trees, //
 };
@@ -67,6 +74,8 @@ struct Tools {
     objects: Arc<Objects>,
     trees: Arc<Trees>,
     spaces: Arc<Spaces>,
+    fences: Arc<Fences>,
+    reservations: Arc<Reservations>,
 }
 
 impl Tools {
@@ -78,12 +87,16 @@ impl Tools {
         let live = Live::new(cx, prepared)?;
         let trees = Trees::new(cx)?;
         let spaces = Spaces::new(cx)?;
+        let fences = Fences::new(cx)?;
+        let reservations = Reservations::new(cx)?;
         Ok(Self {
             locks,
             live,
             objects,
             trees,
             spaces,
+            fences,
+            reservations,
         })
     }
 }
@@ -96,6 +109,10 @@ fn all() -> impl Iterator<Item = &'static Case> {
         objects::ALL,
         trees::ALL,
         spaces::ALL,
+        fences::ALL,
+        callbacks::ALL,
+        reservations::ALL,
+        files::ALL,
     ]
     .into_iter()
     .flatten()

@@ -3,31 +3,19 @@
 //! Address spaces: memory for their requests where it may not be taken, commits where their lock may not
 //! be, and their ends where nobody may wait. Then readers in an interrupt: no token is asked of them.
 
-use crate::cases::{
-    cases,
-    forged,
-    Case, //
+use crate::{
+    cases::{
+        cases,
+        forged,
+        Case, //
+    },
+    interrupt::interrupt, //
 };
 use kernel::{
-    impl_has_hr_timer,
     prelude::*,
     sync::{
         rcu,
-        Arc,
-        Completion,
-        SetOnce, //
-    },
-    time::{
-        hrtimer::{
-            HrTimer,
-            HrTimerCallback,
-            HrTimerCallbackContext,
-            HrTimerRestart,
-            RelativeMode,
-            ScopedHrTimerPointer, //
-        },
-        Delta,
-        Monotonic, //
+        Arc, //
     },
 };
 use strata::{
@@ -142,52 +130,14 @@ fn space_committed_under_later_lock(cx: &mut Cx<'_, Process>, it: &Arc<Spaces>) 
     })
 }
 
-/// What is done in an interrupt, and what came of it.
-#[pin_data]
-struct Interrupt {
-    #[pin]
-    timer: HrTimer<Self>,
-    spaces: Arc<Spaces>,
-    run: fn(&Spaces) -> Result,
-    result: SetOnce<Result>,
-    #[pin]
-    done: Completion,
-}
-
-impl_has_hr_timer! {
-    impl HasHrTimer<Self> for Interrupt {
-        mode: RelativeMode<Monotonic>, field: self.timer
-    }
-}
-
-impl HrTimerCallback for Interrupt {
-    type Pointer<'a> = Pin<&'a Self>;
-
-    fn run(this: Pin<&Self>, _: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
-        this.result.populate((this.run)(&this.spaces));
-        this.done.complete_all();
-        HrTimerRestart::NoRestart
-    }
-}
-
 /// Interrupts somebody, after a commit, and does `run` there.
-fn interrupt(cx: &mut Cx<'_, Process>, it: &Arc<Spaces>, run: fn(&Spaces) -> Result) -> Result {
+fn interrupted(cx: &mut Cx<'_, Process>, it: &Arc<Spaces>, run: fn(&Spaces) -> Result) -> Result {
     space_changed_in_signalling(cx, it)?;
-    let interrupt = gfp::kernel(cx).boxed_init(pin_init!(Interrupt {
-        timer <- HrTimer::new(),
-        spaces: it.clone(),
-        run,
-        result: SetOnce::new(),
-        done <- Completion::new(),
-    }))?;
-    let soon = Delta::from_micros(200);
-    let interrupt = interrupt.as_ref();
-    interrupt.start_scoped(soon, || interrupt.done.wait_for_completion());
-    interrupt.result.copy().unwrap_or(Err(EIO))
+    interrupt(cx, it, run)
 }
 
 fn space_found_in_interrupt(cx: &mut Cx<'_, Process>, it: &Arc<Spaces>) -> Result {
-    interrupt(cx, it, |it| {
+    interrupted(cx, it, |it| {
         let reader = rcu::read_lock();
         let found = it.space.find(&reader, 1).ok_or(ENOENT)?;
         let seen = it
@@ -202,7 +152,7 @@ fn space_found_in_interrupt(cx: &mut Cx<'_, Process>, it: &Arc<Spaces>) -> Resul
 }
 
 fn space_locked_in_interrupt(cx: &mut Cx<'_, Process>, it: &Arc<Spaces>) -> Result {
-    interrupt(cx, it, |it| {
+    interrupted(cx, it, |it| {
         // SAFETY: It is a lie, and its consequence is what lockdep is to report.
         let mut cx = unsafe { Cx::<'_, Process>::assume() };
         let found = it.space.read_locked(&mut cx, |view| view.find(1).is_some());

@@ -21,7 +21,12 @@ use strata::{
         SyncFile,
         Timeline, //
     },
+    gfp::NoMemory,
     prelude::*,
+    reserve::{
+        Reserve,
+        Reserved, //
+    },
     resv::{
         self,
         Resv,
@@ -48,6 +53,47 @@ struct Buffer {
 /// Programs the engine; says when it is done.
 fn transfer(from: &Buffer, to: &Buffer) -> Result {
     (from.bytes == to.bytes).then_some(()).ok_or(EIO)
+}
+
+/// What the engine is given at a time.
+struct Step {
+    offset: usize,
+}
+
+/// What it has been given, and has not done yet.
+struct Ring {
+    steps: [Option<Reserved<Step>>; 16],
+    next: usize,
+}
+
+impl Ring {
+    fn push(&mut self, step: Reserved<Step>) {
+        // What was there is done, and its element comes back.
+        self.steps[self.next] = Some(step);
+        self.next = (self.next + 1) % self.steps.len();
+    }
+}
+
+/// Does one without the ring.
+fn run_now(step: Step) -> Result {
+    (step.offset % 4096 == 0).then_some(()).ok_or(EIO)
+}
+
+/// Gives the engine all steps of a copy.
+fn split(
+    cx: &mut Cx<'_, Signalling>,
+    steps: &Reserve<Step>,
+    queued: &mut Ring,
+    bytes: usize,
+) -> Result {
+    for offset in (0..bytes).step_by(4096) {
+        let step = Step { offset };
+        match steps.try_take(&mut gfp::nowait(cx), step) {
+            Ok(step) => queued.push(step),
+            Err(NoMemory { value }) => run_now(value)?,
+        }
+    }
+    Ok(())
 }
 
 struct Copy {
@@ -107,14 +153,17 @@ fn submit(
 struct Module {
     // Signals what is left when the module goes.
     _timeline: Timeline,
+    _steps: Reserve<Step>,
 }
 
 impl dev::Module for Module {
     fn init(cx: &mut Cx<'_, Process>) -> Result<impl PinInit<Self, Error>> {
         let timeline = Timeline::new(cx, c"copier", c"engine 0")?;
-        let _ = submit;
+        let steps = Reserve::new(&mut gfp::kernel(cx), 64)?;
+        let _ = (submit, split);
         Ok(try_pin_init!(Self {
-            _timeline: timeline
+            _timeline: timeline,
+            _steps: steps,
         }))
     }
 }

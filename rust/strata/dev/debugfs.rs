@@ -13,6 +13,8 @@
 
 mod raw;
 
+pub(crate) use self::raw::Files;
+
 use super::{
     user::UserRange,
     Owner, //
@@ -108,16 +110,15 @@ pub trait File: Send + Sync + 'static {
 
 /// A file, for as long as this lives.
 ///
+/// One that is forgotten goes with its module, and the kernel's log says so.
+///
 /// # Invariants
 ///
-/// `dentry` is a debugfs file that shows `data` and that nobody else removes, or `None` where it
-/// could not be made.
+/// `made` is a debugfs file that shows `data`, or `None` where it could not be made.
 pub struct Entry<F: File> {
-    dentry: Option<NonNull<bindings::dentry>>,
-    // After `dentry` was removed (see `Drop`), nobody looks at the data.
+    made: Option<raw::Made>,
+    // After the file was removed (see `Drop`), nobody looks at the data.
     _data: Arc<F>,
-    // After the file: removing a directory removes what is in it.
-    _dir: Arc<Dir>,
 }
 
 // SAFETY: debugfs may be called from any task; the data is `Send` and `Sync`.
@@ -133,28 +134,19 @@ impl<F: File> Entry<F> {
     /// Process context. C: `debugfs_create_file()`.
     pub fn new(_cx: &mut Cx<'_, Process>, dir: Arc<Dir>, name: &CStr, data: Arc<F>) -> Self {
         let shown = Arc::as_ptr(&data).cast_mut().cast();
-        // Where the directory could not be made, neither is the file: not at the top instead.
-        let dentry = dir.dentry.and_then(|parent| {
-            // SAFETY: `parent` is a directory; the table is that of `F`, and `data` outlives the
-            // file, see `Drop`.
-            unsafe { raw::create(parent, name, shown, raw::Functions::<F>::TABLE) }
-        });
+        // SAFETY: The table is that of `F`, and `data` outlives the file, see `Drop`.
+        let made = unsafe { raw::create(dir, name, shown, raw::Functions::<F>::TABLE) };
         // INVARIANT: It was just made, and shows `data`.
-        Self {
-            dentry,
-            _data: data,
-            _dir: dir,
-        }
+        Self { made, _data: data }
     }
 }
 
 impl<F: File> Drop for Entry<F> {
     fn drop(&mut self) {
         lockdep::assert_process();
-        let dentry = self.dentry.map_or(ptr::null_mut(), NonNull::as_ptr);
-        // SAFETY: It was made by us and is removed once. This waits for all that read or write; who
-        // still has it open gets an error from now on, without a call to us.
-        unsafe { bindings::debugfs_remove(dentry) };
+        // This waits for all that read or write; who still has it open gets an error from now on,
+        // without a call to us.
+        drop(self.made.take());
     }
 }
 

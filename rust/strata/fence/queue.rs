@@ -200,7 +200,7 @@ impl Shared {
         rank: u32,
     ) -> Result<ARef<Self>> {
         let class = lock_class!(IrqLock, "timeline");
-        class.prime_spinlock();
+        class.prime_irq_spinlock();
         let (driver, name) = (fixed(driver)?, fixed(name)?);
         let state = State {
             seqno: 0,

@@ -15,9 +15,11 @@ use super::{
 use crate::{
     bindings,
     cx::{
+        Before,
         Cx,
         MayAlloc,
         MaySleep,
+        Reclaim,
         Signalling, //
     },
     dev::Owner,
@@ -123,6 +125,22 @@ impl<H: Hang> Watchdog<H> {
         }
         // INVARIANT: It watches.
         Ok(Self { boxed })
+    }
+}
+
+impl<H: Hang> Watchdog<H> {
+    /// Ends it: when this returns it does not call, and will not. As dropping it does, in a place of
+    /// which the types say that it may be done there.
+    ///
+    /// # Context
+    ///
+    /// Anything before [`Reclaim`] that may sleep. C: `cancel_delayed_work_sync()`.
+    pub fn end<L, S>(self, _cx: &mut Cx<'_, L, S>)
+    where
+        L: Before<Reclaim>,
+        S: MaySleep,
+    {
+        drop(self);
     }
 }
 

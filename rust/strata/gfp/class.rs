@@ -41,6 +41,18 @@ pub trait Allocate: Class {
     fn with<R>(f: impl FnOnce(Flags) -> R) -> R;
 }
 
+/// A class that waits for memory, for as long as that takes: [`Kernel`], [`NoFs`], [`NoIo`].
+#[diagnostic::on_unimplemented(
+    message = "class `{Self}` does not wait for memory",
+    label = "may fail, so its result says whether it did",
+    note = "use the call that may fail: `try_take`"
+)]
+pub trait Waits: Allocate {}
+
+impl Waits for Kernel {}
+impl Waits for NoFs {}
+impl Waits for NoIo {}
+
 impl Allocate for Kernel {
     const RECLAIMS: bool = true;
     const RAW: u32 = bindings::GFP_KERNEL;

@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     Rank = 0,
     Mutex,
     Spinlock,
+    IrqSpinlock,
 }
 
 fn link(key: &'static LockClassKey, name: &'static CStr, kind: Kind) -> bindings::strata_link {

@@ -25,6 +25,7 @@ pub(super) use crate::lockdep::Kind;
 pub(super) enum Kind {
     Mutex,
     Spinlock,
+    IrqSpinlock,
 }
 
 /// The lock class of all locks that one place in the source creates, at rank `R`.
@@ -91,6 +92,12 @@ impl<R: Rank> Class<R> {
     #[inline(always)]
     pub(crate) fn prime_spinlock(&'static self) {
         self.prime(Kind::Spinlock);
+    }
+
+    /// As [`prime`](Self::prime), for a spinlock that is always taken with interrupts off.
+    #[inline(always)]
+    pub(crate) fn prime_irq_spinlock(&'static self) {
+        self.prime(Kind::IrqSpinlock);
     }
 
     #[cfg(CONFIG_LOCKDEP)]

@@ -92,7 +92,7 @@ impl<T> IrqSpinLock<T> {
         S: MaySleep,
     {
         let _ = cx;
-        class.prime_spinlock();
+        class.prime_irq_spinlock();
         pin_init!(Self {
             inner <- Lock::new(value, class.name(), class.key()),
         })

@@ -11,9 +11,11 @@
 
 use super::{
     valid,
+    Dir,
     File, //
 };
 use crate::{
+    bindings,
     cx::Cx,
     dev::{
         user::UserRange,
@@ -30,10 +32,10 @@ use core::{
     },
 };
 use kernel::{
-    bindings,
     error::{
         code::ENXIO,
-        from_result, //
+        from_result,
+        to_result, //
     },
     ffi::{
         c_char,
@@ -41,7 +43,8 @@ use kernel::{
         c_void, //
     },
     prelude::*,
-    seq_file::SeqFile, //
+    seq_file::SeqFile,
+    sync::Arc, //
 };
 
 /// What a driver's file does: what debugfs keeps beside the data (`debugfs_get_aux()`).
@@ -55,20 +58,37 @@ pub(super) struct Table {
 type Write =
     unsafe extern "C" fn(*mut bindings::file, *const c_char, usize, *mut bindings::loff_t) -> isize;
 
-/// A file `name` in `parent` that shows `data`; `None` where it could not be made.
+/// A file that was made. Removed when dropped, and then its directory if that was the last.
+///
+/// # Invariants
+///
+/// It is one that is looked after, and this value's.
+pub(super) struct Made(NonNull<bindings::strata_file>);
+
+impl Drop for Made {
+    // Not inlined into drivers, as `create()`.
+    #[inline(never)]
+    fn drop(&mut self) {
+        // SAFETY: By the invariant.
+        unsafe { bindings::file_remove(self.0.as_ptr()) };
+    }
+}
+
+/// A file `name` in `dir` that shows `data`; `None` where it could not be made.
 ///
 /// # Safety
 ///
-/// `parent` must be a debugfs directory, and `data` what the functions of `table` take: it must
-/// outlive the file.
+/// `data` must be what the functions of `table` take, and outlive the file.
 // Not inlined into drivers: the operations belong to this module.
 #[inline(never)]
 pub(super) unsafe fn create(
-    parent: NonNull<bindings::dentry>,
+    dir: Arc<Dir>,
     name: &CStr,
     data: *mut c_void,
     table: &'static Table,
-) -> Option<NonNull<bindings::dentry>> {
+) -> Option<Made> {
+    // Where the directory could not be made, neither is the file: not at the top instead.
+    let parent = dir.dentry?;
     let (mode, operations) = match table.write {
         Some(_) => (0o600, Operations::WRITTEN),
         None => (0o400, Operations::READ),
@@ -85,7 +105,49 @@ pub(super) unsafe fn create(
             operations,
         )
     };
-    valid(dentry)
+    let dentry = valid(dentry)?.as_ptr();
+    let dir = Arc::into_raw(dir).cast_mut().cast();
+    // SAFETY: The file is new, its module alive, and the directory given away.
+    let made = NonNull::new(unsafe { bindings::file_note(dentry, table.owner, dir) });
+    if made.is_none() {
+        // SAFETY: It was made above, and nobody else has it.
+        unsafe { bindings::debugfs_remove(dentry) };
+        // SAFETY: It was not taken.
+        unsafe { put_dir(dir) };
+    }
+    // INVARIANT: It is looked after from here on.
+    made.map(Made)
+}
+
+/// # Safety
+///
+/// `dir` must be a directory that was given away.
+unsafe extern "C" fn put_dir(dir: *mut c_void) {
+    // SAFETY: It came from an `Arc`, by the caller's promise.
+    drop(unsafe { Arc::<Dir>::from_raw(dir.cast()) });
+}
+
+/// Looks after the files of drivers, and removes those that one forgot when its module goes.
+pub(crate) struct Files(());
+
+impl Files {
+    /// Begins to.
+    ///
+    /// # Safety
+    ///
+    /// There must be no other.
+    pub(crate) unsafe fn start() -> Result<Self> {
+        // SAFETY: The function is for what `create()` gives away, and lives as long as this.
+        to_result(unsafe { bindings::files_start(Some(put_dir)) })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // SAFETY: Users of the crate are unloaded before it.
+        unsafe { bindings::files_stop() };
+    }
 }
 
 /// What debugfs calls.
