@@ -111,6 +111,10 @@ impl<T> Clone for Reserve<T> {
     }
 }
 
+/// More than anybody keeps for a day without memory, and few enough for the page allocator not to
+/// complain of the pool's table.
+const MOST: usize = 1 << 16;
+
 impl<T> Reserve<T> {
     /// Memory for `count` values, allocated now.
     ///
@@ -120,8 +124,11 @@ impl<T> Reserve<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EINVAL` for none at all, or more than an `int` counts.
+    /// `ENOMEM`; `EINVAL` for none at all, or more than 2^16.
     pub fn new<C: Allocate>(gfp: &mut Gfp<'_, C>, count: usize) -> Result<Self> {
+        if count > MOST {
+            return Err(EINVAL);
+        }
         let count = i32::try_from(count).map_err(|_| EINVAL)?;
         if count == 0 {
             return Err(EINVAL);

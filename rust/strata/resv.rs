@@ -303,8 +303,8 @@ impl<D> Resv<D> {
     ///
     /// # Context
     ///
-    /// As [`is_signalled`](Self::is_signalled), where somebody waits for the memory. C:
-    /// `dma_resv_test_signaled()`, `schedule_timeout_killable()`.
+    /// Before a fence's wait, where somebody waits for the memory. C: `dma_resv_wait_timeout()`,
+    /// `schedule_timeout_killable()`.
     pub fn wait_in_reclaim<L, S>(
         &self,
         cx: &mut Cx<'_, L, S>,
@@ -315,9 +315,11 @@ impl<D> Resv<D> {
         L: Before<FenceWait>,
         S: MaySleep,
     {
+        // Not `dma_resv_test_signaled()`: drivers that signal only what somebody waits for are to be
+        // told, and lockdep too.
         let signalled = || {
-            // SAFETY: It is initialised.
-            unsafe { bindings::dma_resv_test_signaled(self.as_ptr(), usage.as_raw()) }
+            // SAFETY: It is initialised, and the token says that the task may sleep and wait.
+            unsafe { bindings::dma_resv_wait_timeout(self.as_ptr(), usage.as_raw(), false, 0) > 0 }
         };
         if token.until(cx, signalled) {
             Waited::Signalled

@@ -231,12 +231,20 @@ macro_rules! user_structures {
 }
 
 /// What the fields of [`user_structures!`](crate::user_structures) are: those of `linux/types.h`.
+///
+/// # Safety
+///
+/// Every pattern of its bits is a value, and none of them is padding.
 #[doc(hidden)]
-pub trait Integer {}
+pub unsafe trait Integer {}
 
-impl Integer for u8 {}
-impl Integer for u16 {}
-impl Integer for u32 {}
-impl Integer for u64 {}
-impl Integer for i32 {}
-impl Integer for i64 {}
+macro_rules! integers {
+    ($($integer:ty),*) => {
+        $(
+            // SAFETY: It is an integer.
+            unsafe impl Integer for $integer {}
+        )*
+    };
+}
+
+integers!(u8, u16, u32, u64, i8, i16, i32, i64);

@@ -26,9 +26,12 @@ use crate::{
     gfp,
     lockdep, //
 };
-use core::ptr::{
-    self,
-    NonNull, //
+use core::{
+    mem::MaybeUninit,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -210,13 +213,18 @@ unsafe extern "C" fn trampoline(work: *mut bindings::work_struct) {
 ///
 /// `header` must be that of a `Boxed<I>` which the queue has let go of.
 unsafe fn run_boxed<I: Item>(header: NonNull<Header>) {
+    let boxed = header.cast::<MaybeUninit<Boxed<I>>>().as_ptr();
     // SAFETY: It came from a box of this type, by the caller's promise.
-    let boxed = unsafe { KBox::from_raw(header.cast::<Boxed<I>>().as_ptr()) };
-    let Boxed { item, .. } = KBox::into_inner(boxed);
+    let boxed = unsafe { KBox::from_raw(boxed) };
+    // SAFETY: It is initialised, and not used any more: the header has nothing to drop.
+    let item = unsafe { (&raw const (*boxed.as_ptr()).item).read() };
     lockdep::assert_process();
     // SAFETY: A worker runs its items in process context, with nothing held.
     let mut cx = unsafe { Cx::assume() };
     item.run(&mut cx);
+    // Not before: the kernel takes a work at the address of one that is being run for the same, and
+    // has it wait for that. An item may wait for one that it queued.
+    drop(boxed);
 }
 
 /// A queue of this library's, for as long as that is loaded.
@@ -266,8 +274,14 @@ impl Drop for Works {
 #[kunit_tests(strata_work)]
 mod tests {
     use super::*;
-    use crate::kunit::process;
-    use kernel::sync::Arc;
+    use crate::{
+        kunit::process,
+        sync::wait_for_completion, //
+    };
+    use kernel::sync::{
+        Arc,
+        Completion, //
+    };
 
     struct Add(Arc<Atomic<i32>>, i32);
 
@@ -301,6 +315,38 @@ mod tests {
             drop(Prepared::new(cx, Add(sum.clone(), 1))?);
             // Ours is the only reference again.
             assert!(Arc::into_unique_or_drop(sum).is_some());
+            Ok(())
+        })
+    }
+
+    /// Queues the next one, and waits for it.
+    struct Chain(i32, Arc<Completion>);
+
+    impl Item for Chain {
+        type Owner = crate::Strata;
+
+        fn run(self, cx: &mut Cx<'_, Process>) {
+            let next = gfp::kernel(cx).arc_init(Completion::new());
+            if let (1.., Ok(next)) = (self.0, next) {
+                let item = Prepared::new(cx, Chain(self.0 - 1, next.clone()));
+                if let Ok(item) = item {
+                    item.queue(cx);
+                    wait_for_completion(cx, &next);
+                }
+            }
+            self.1.complete_all();
+        }
+    }
+
+    #[test]
+    fn an_item_may_wait_for_another() -> Result {
+        process(|cx| {
+            // The memory of one is not that of the next while it runs: it would wait for itself.
+            for _ in 0..20 {
+                let done = gfp::kernel(cx).arc_init(Completion::new())?;
+                Prepared::new(cx, Chain(4, done.clone()))?.queue(cx);
+                wait_for_completion(cx, &done);
+            }
             Ok(())
         })
     }

@@ -31,7 +31,10 @@ use crate::{
         NoMemory, //
     },
 };
-use core::ptr::NonNull;
+use core::{
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
 use kernel::{
     error::to_result,
     ffi::c_int,
@@ -260,8 +263,11 @@ impl<J: Job> PublishedJob<J> {
 /// `job` must be held, nobody else have it, and `own` be its fence.
 #[inline(never)]
 unsafe fn arm(job: NonNull<Waiting>, own: &Fence) {
-    // SAFETY: It is ours alone until the first fence has it, and is not freed before our own count
-    // is given up.
+    // SAFETY: It is ours alone until the first fence has it, and stays where it is.
+    unsafe { bindings::init_work((*job.as_ptr()).give_up.get(), Some(give_up)) };
+    // SAFETY: As above.
+    unsafe { (*job.as_ptr()).own.job = job };
+    // SAFETY: As above; it is not freed before our own count is given up.
     let waits = unsafe { &raw mut (*job.as_ptr()).waits };
     // SAFETY: As above.
     let (first, count) = unsafe { ((*waits).as_mut_ptr(), (*waits).len()) };
@@ -282,10 +288,6 @@ unsafe fn arm(job: NonNull<Waiting>, own: &Fence) {
         }
     }
     // Last: who gives up finds all others armed, or called.
-    // SAFETY: It is ours, and no fence has it yet.
-    unsafe { bindings::init_work((*job.as_ptr()).give_up.get(), Some(give_up)) };
-    // SAFETY: As above.
-    unsafe { (*job.as_ptr()).own.job = job };
     // SAFETY: The fence is initialised; the callback is taken back before the job is freed.
     let armed = to_result(unsafe {
         bindings::dma_fence_add_callback(
@@ -325,9 +327,8 @@ unsafe extern "C" fn give_up(work: *mut bindings::work_struct) {
     // SAFETY: As above.
     let job = unsafe { NonNull::new_unchecked(job) };
     // SAFETY: The job is there while its count is not 0; nobody changes them.
-    let waits = unsafe { &raw mut (*job.as_ptr()).waits };
-    // SAFETY: As above.
-    let (first, count) = unsafe { ((*waits).as_mut_ptr(), (*waits).len()) };
+    let waits = unsafe { &*(&raw const (*job.as_ptr()).waits) };
+    let (first, count) = (waits.as_ptr().cast_mut(), waits.len());
     for index in 0..count {
         // SAFETY: It is an element.
         let wait = unsafe { first.add(index) };
@@ -374,8 +375,10 @@ impl Waiting {
     /// The job must be there.
     unsafe fn end(job: NonNull<Self>) {
         // SAFETY: The caller promises it.
-        let this = unsafe { job.as_ref() };
-        let count = this.pending.as_atomic();
+        let pending = unsafe { &*(&raw const (*job.as_ptr()).pending) };
+        // SAFETY: As above.
+        let error = unsafe { &*(&raw const (*job.as_ptr()).error) };
+        let count = pending.as_atomic();
         let mut pending = count.load(Relaxed);
         loop {
             if pending == 0 {
@@ -387,14 +390,14 @@ impl Waiting {
             }
         }
         // The first one stays.
-        let _ = this.error.cmpxchg(0, CANCELED, Relaxed);
+        let _ = error.cmpxchg(0, CANCELED, Relaxed);
         // SAFETY: It was initialised before the fence had the job, and is queued once: a fence is
         // signalled once. The job is there for as long as its count, of which it has one.
         unsafe {
             bindings::queue_work_on(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as i32,
                 QUEUE.as_ptr(),
-                this.give_up.get(),
+                (*job.as_ptr()).give_up.get(),
             )
         };
     }
@@ -406,7 +409,8 @@ impl Waiting {
     /// One must be the caller's to give.
     unsafe fn put(job: NonNull<Self>) {
         // SAFETY: The job is there while its count is not 0.
-        if unsafe { job.as_ref() }.pending.dec_and_test() {
+        let pending = unsafe { &*(&raw const (*job.as_ptr()).pending) };
+        if pending.dec_and_test() {
             // SAFETY: It is held, and this happens once. Nothing of it is touched after.
             unsafe { Header::enqueue(job.cast(), &QUEUE) };
         }
@@ -429,17 +433,20 @@ unsafe fn run_boxed<J: Job>(header: NonNull<Header>) {
         // SAFETY: It was armed, or the fence was signalled; either way its list is initialised.
         unsafe { bindings::dma_fence_remove_callback(fence, own.cast()) };
     }
-    // SAFETY: As above. The fences that it waited for are signalled, and do not touch a callback
-    // after they called it, or have given it back.
-    let boxed = unsafe { KBox::from_raw(boxed) };
+    // SAFETY: As above.
+    let boxed = unsafe { KBox::from_raw(boxed.cast::<MaybeUninit<Boxed<J>>>()) };
+    // SAFETY: It is initialised, and not used any more. The fences that it waited for are signalled,
+    // and do not touch a callback after they called it, or have given it back.
     let Boxed {
         job,
         waiting,
         signaller,
-    } = KBox::into_inner(boxed);
+    } = unsafe { boxed.as_ptr().read() };
     let error = waiting.error.load(Relaxed);
     if let Some(signaller) = signaller {
         // SAFETY: A worker of the queue runs this, as it runs its items.
         unsafe { section(|cx| job.run(cx, to_result(error), signaller)) };
     }
+    // Not before, as an item's (`dev::work`): another job at its address would wait for this one.
+    drop(boxed);
 }

@@ -18,6 +18,7 @@ use crate::{
         Cx,
         MayAlloc,
         MaySleep,
+        MayWait,
         Signalling,
         Sleep, //
     },
@@ -129,6 +130,21 @@ impl Timeline {
         let inner = self.0.fence(gfp)?;
         // INVARIANT: It was just initialised, with a reference to its timeline.
         Ok(Prepared { inner })
+    }
+}
+
+impl Timeline {
+    /// Ends it while others still refer to it: all is as when it is dropped.
+    ///
+    /// # Context
+    ///
+    /// As [`Fence::wait`].
+    pub fn end<L, S>(&self, _cx: &mut Cx<'_, L, S>)
+    where
+        L: MayWait,
+        S: MaySleep,
+    {
+        self.0.close();
     }
 }
 

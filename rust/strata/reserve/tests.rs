@@ -215,8 +215,8 @@ mod cases {
         process(|cx| {
             let gfp = &mut gfp::kernel(cx);
             assert_eq!(Reserve::<u32>::new(gfp, 0).err(), Some(EINVAL));
-            let most = i32::MAX as usize;
-            assert_eq!(Reserve::<u32>::new(gfp, most + 1).err(), Some(EINVAL));
+            assert_eq!(Reserve::<u32>::new(gfp, (1 << 16) + 1).err(), Some(EINVAL));
+            assert_eq!(Reserve::<u32>::new(gfp, usize::MAX).err(), Some(EINVAL));
             Ok(())
         })
     }

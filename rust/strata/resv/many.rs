@@ -35,8 +35,9 @@ use kernel::{
     },
 };
 
-/// Another task goes first.
+/// It is locked in this context.
 const EALREADY: c_int = -(bindings::EALREADY as c_int);
+/// Another task goes first.
 const EDEADLK: c_int = -(bindings::EDEADLK as c_int);
 
 /// Why the closure of [`many`] has to return: what [`Many::lock`] says, or an error of its own.

@@ -126,6 +126,28 @@ mod cases {
         })
     }
 
+    #[test]
+    fn a_timeline_that_has_ended_publishes_what_is_signalled() -> Result {
+        process(|cx| {
+            let (input, output) = (timeline(cx)?, timeline(cx)?);
+            let runs = gfp::kernel(cx).arc(Atomic::new(0))?;
+            let (never, signaller) = publish(cx, &input)?;
+            let before = pass(cx, &output, &runs, &[never.clone()])?;
+            output.end(cx);
+            let after = pass(cx, &output, &runs, &[never])?;
+            for fence in [before, after] {
+                assert_eq!(fence.status(), Some(Err(canceled())));
+            }
+            while runs.load(Relaxed) < 2 {
+                cx.give_way()?;
+            }
+            output.end(cx);
+            drop(output);
+            signal(cx, signaller, Ok(()));
+            Ok(())
+        })
+    }
+
     /// Signals, on another CPU if there is one.
     struct Later(Signaller);
 
