@@ -5,7 +5,8 @@
 //! The protocol is that of a reservation. Who submits a job locks the buffer's reservation, brings
 //! the memory in, and adds the job's fence before it unlocks. Who lets the memory go trylocks the
 //! reservation, and does so only if all its fences are signalled. Between the two, the job has the
-//! memory by a reference of its own, which it drops before it signals.
+//! memory by a reference of its own, which it drops before it signals; a job whose fence was signalled
+//! by others, since its queue is gone, is waited for by that.
 //!
 //! Memory is made resident and reserved without the object's lock, which the shrinker takes.
 
@@ -22,6 +23,12 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
         Arc, //
     },
 };
@@ -92,11 +99,28 @@ pub(crate) struct Resident {
     pages: Held,
     _reservation: Reservation,
     _counted: Counted,
+    /// How many jobs have it. One more only for who has the buffer's reservation.
+    jobs: Atomic<i32>,
 }
 
-impl Resident {
+/// The memory of a buffer, for a job.
+pub(crate) struct Use(Arc<Resident>);
+
+impl Use {
+    fn new(resident: Arc<Resident>) -> Self {
+        resident.jobs.add(1, Relaxed);
+        Self(resident)
+    }
+
     pub(crate) fn pages(&self) -> &Held {
-        &self.pages
+        &self.0.pages
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        // What the job did is done for who finds it unused.
+        self.0.jobs.fetch_sub(1, Release);
     }
 }
 
@@ -156,7 +180,7 @@ pub(crate) fn bring_in(
     cx: &mut Cx<'_, ResvHeld>,
     _resv: &resv::Held<'_>,
     shared: &Shared,
-) -> Result<Arc<Resident>> {
+) -> Result<Use> {
     let memory = &buffer.item().memory;
     let here = buffer.lock(cx, |buffer, _| {
         let here = buffer.resident.clone()?;
@@ -165,7 +189,7 @@ pub(crate) fn bring_in(
         Some(here)
     });
     if let Some(here) = here {
-        return Ok(here);
+        return Ok(Use::new(here));
     }
     // Nobody else brings it in: we have the reservation.
     let reservation = shared.budget().reserve(cx, memory.count(), shared)?;
@@ -176,13 +200,14 @@ pub(crate) fn bring_in(
             .item()
             .account
             .many(Figure::Held, memory.size() as i64),
+        jobs: Atomic::new(0),
     };
     let resident = gfp::kernel(cx).arc(resident)?;
     buffer.lock(cx, |buffer, _| {
         buffer.resident = Some(resident.clone());
         buffer.put_on(List::Resident, memory.count());
     });
-    Ok(resident)
+    Ok(Use::new(resident))
 }
 
 /// For the shrinker: lets go of pages that no job needs. They can be swapped then.
@@ -191,7 +216,9 @@ pub(crate) fn let_go(buffer: &mut Locked<'_, Buffer>, cx: &mut Cx<'_, Contents>)
     // Who has the lock is submitting a job.
     let resident = item.resv.try_lock(cx, |_, (), cx| {
         let idle = item.resv.is_signalled(cx, Usage::Bookkeep);
-        idle.then(|| buffer.resident.take()).flatten()
+        buffer
+            .resident
+            .take_if(|resident| idle && resident.jobs.load(Acquire) == 0)
     });
     let Some(resident) = resident.flatten() else {
         return Verdict::Kept;

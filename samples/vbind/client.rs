@@ -11,10 +11,13 @@ use crate::{
         Account,
         Figure, //
     },
-    queue::Queue,
+    queue::{
+        wait,
+        Queue, //
+    },
     quota::Quota,
     ranks::{
-        Submission,
+        Last,
         Tables as TablesRank, //
     },
     shared::Shared,
@@ -271,8 +274,9 @@ impl Client {
         if request.flags != 0 {
             return Err(EINVAL);
         }
-        let queue = self.queue(cx, request.queue)?;
-        queue.wait(cx, request.timeout_ns)
+        // The queue may be destroyed meanwhile, which ends the wait.
+        let last = self.queue(cx, request.queue)?.last_fence(cx);
+        wait(cx, last, request.timeout_ns)
     }
 
     /// `STRATA_VBIND_STAT`
@@ -341,17 +345,16 @@ impl Client {
         })
     }
 
-    /// The fence of a job that has not ended, if there is one.
-    pub(crate) fn pending<L>(&self, cx: &mut Cx<'_, L>) -> Option<ARef<Fence>>
+    /// The first queue after the one of this id that has a job which has not ended, and its fence.
+    pub(crate) fn pending<L>(&self, cx: &mut Cx<'_, L>, mut id: u32) -> Option<(u32, ARef<Fence>)>
     where
-        L: Before<TablesRank> + Before<Submission>,
+        L: Before<TablesRank> + Before<Last>,
     {
-        let mut id = 0;
         while let Some((next, queue)) = self.next(cx, |tables| &tables.queues, id) {
             id = next;
             let last = queue.last_fence(cx);
             if let Some(fence) = last.filter(|fence| fence.status().is_none()) {
-                return Some(fence);
+                return Some((id, fence));
             }
         }
         None

@@ -8,7 +8,7 @@
 use crate::{
     buffer::{
         BufferRef,
-        Resident, //
+        Use, //
     },
     queue::Engine,
     uapi,
@@ -18,14 +18,7 @@ use crate::{
         Vm, //
     },
 };
-use kernel::{
-    page::PAGE_SIZE,
-    prelude::*,
-    sync::{
-        rcu,
-        Arc, //
-    },
-};
+use kernel::{page::PAGE_SIZE, prelude::*, sync::rcu};
 use strata::{
     cx::{
         SignalLock,
@@ -52,6 +45,15 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// How many bytes it works on.
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Op::Fill { dst, .. } | Op::Copy { dst, .. } | Op::Add { dst, .. } => dst.length(),
+            Op::Checksum { src, .. } => src.length(),
+            Op::Hang => 0,
+        }
+    }
+
     /// Checks what user space wants of a space.
     pub(crate) fn new(op: &uapi::ExecOp, vm: &Vm) -> Result<Self> {
         let words = |address: u64, length: u64| {
@@ -116,12 +118,12 @@ enum Place<'a> {
 pub(crate) struct Exec {
     ops: KVVec<Op>,
     /// The memory that it may touch, by the [id](Backing::id) of its buffer.
-    memory: KVec<(usize, Arc<Resident>)>,
+    memory: KVVec<(usize, Use)>,
 }
 
 impl Exec {
     /// `memory` is sorted.
-    pub(crate) fn new(ops: KVVec<Op>, memory: KVec<(usize, Arc<Resident>)>) -> Self {
+    pub(crate) fn new(ops: KVVec<Op>, memory: KVVec<(usize, Use)>) -> Self {
         Self { ops, memory }
     }
 
@@ -165,14 +167,14 @@ impl Exec {
         Ok(Place::Memory(words))
     }
 
-    fn memory(&self, buffer: &BufferRef) -> Result<&Resident> {
+    fn memory(&self, buffer: &BufferRef) -> Result<&Use> {
         let id = buffer.id();
         let found = self.memory.binary_search_by_key(&id, |(id, _)| *id);
-        let (_, resident) = found
+        let (_, used) = found
             .ok()
             .and_then(|index| self.memory.get(index))
             .ok_or(EFAULT)?;
-        Ok(resident)
+        Ok(used)
     }
 }
 
@@ -300,11 +302,23 @@ fn rest(span: &Span, length: u64) -> Option<Span> {
     Span::between(span.addr() + length, span.end())
 }
 
+/// What a CRC-32C becomes with one more byte of 0, by its last byte.
+const CRC32C: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < table.len() {
+        let (mut crc, mut bit) = (index as u32, 0);
+        while bit < 8 {
+            crc = (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg());
+            bit += 1;
+        }
+        table[index] = crc;
+        index += 1;
+    }
+    table
+};
+
 /// Folds so many zeros, of one page at most, into a CRC-32C.
 fn zeros(crc: u32, length: u64) -> u32 {
-    (0..length).fold(crc, |crc, _| {
-        (0..8).fold(crc, |crc, _| {
-            (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg())
-        })
-    })
+    (0..length).fold(crc, |crc, _| (crc >> 8) ^ CRC32C[crc as usize % 256])
 }

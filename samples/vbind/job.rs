@@ -62,8 +62,7 @@ pub(crate) struct Kept {
     shared: Arc<Shared>,
     engine: Arc<Engine>,
     vm: Arc<Vm>,
-    _buffers: KVec<BufferRef>,
-    _room: Room,
+    _buffers: KVVec<BufferRef>,
     _counted: Counted,
 }
 
@@ -72,8 +71,7 @@ impl Kept {
         shared: Arc<Shared>,
         engine: &Arc<Engine>,
         vm: &Arc<Vm>,
-        buffers: KVec<BufferRef>,
-        room: Room,
+        buffers: KVVec<BufferRef>,
     ) -> Self {
         engine.count(1);
         Self {
@@ -81,7 +79,6 @@ impl Kept {
             engine: engine.clone(),
             vm: vm.clone(),
             _buffers: buffers,
-            _room: room,
             _counted: engine.account().one(Figure::Jobs),
         }
     }
@@ -108,6 +105,8 @@ pub(crate) struct Job {
     /// The fences whose errors are the job's, too.
     waits: KVec<ARef<Fence>>,
     epoch: u32,
+    /// What it takes of what there may be; others may have it when the job has ended.
+    room: Room,
     submitted: Instant<Monotonic>,
     began: Instant<Monotonic>,
     kept: Arc<Kept>,
@@ -121,6 +120,7 @@ impl Job {
         work: Work,
         waits: KVec<ARef<Fence>>,
         epoch: u32,
+        room: Room,
         kept: Kept,
     ) -> Result<Self>
     where
@@ -133,6 +133,7 @@ impl Job {
             work: Some(work),
             waits,
             epoch,
+            room,
             submitted: now,
             began: now,
             kept,
@@ -178,6 +179,7 @@ impl Job {
         let Self {
             work,
             waits,
+            room,
             submitted,
             began,
             kept,
@@ -185,7 +187,7 @@ impl Job {
             ..
         } = self;
         // A cancelled one still has it. What a request prepared is dropped by a worker.
-        drop(work);
+        drop((work, room));
         let fence = signaller.fence().clone();
         let (waited_ns, ran_ns) = (
             nanoseconds(submitted, began),

@@ -10,6 +10,7 @@ use crate::{
     },
     job::Parked,
     ranks::{
+        Last,
         Part,
         Submission, //
     },
@@ -67,13 +68,6 @@ pub(crate) fn timed_out() -> Error {
     Error::from_errno(-(bindings::ETIME as i32))
 }
 
-/// What is submitted.
-#[derive(Default)]
-pub(crate) struct Last {
-    /// The fence of the last job.
-    pub(crate) fence: Option<ARef<Fence>>,
-}
-
 /// A queue.
 #[pin_data]
 pub(crate) struct Queue {
@@ -82,7 +76,10 @@ pub(crate) struct Queue {
     vm: Arc<Vm>,
     engine: Arc<Engine>,
     #[pin]
-    last: Mutex<Last, Submission>,
+    submission: Mutex<(), Submission>,
+    /// The fence of the last job.
+    #[pin]
+    last: SpinLock<Option<ARef<Fence>>, Last>,
     // Before the timeline, which it watches.
     _watchdog: Watchdog<Reset>,
     // What was not signalled is, when it is dropped. Jobs have no reference to the queue.
@@ -108,12 +105,14 @@ impl Queue {
         let timeline = Timeline::new(cx, c"strata-vbind", c"queue")?;
         let patience = msecs_to_jiffies(timeout_ms).max(1);
         let watchdog = Watchdog::new(cx, &timeline, patience, Reset(engine.clone()))?;
-        let last = Mutex::new(cx, lock_class!(Submission, "submission"), Last::default());
+        let submission = Mutex::new(cx, lock_class!(Submission, "submission"), ());
+        let last = SpinLock::new(cx, lock_class!(Last, "last"), None);
         let queue = gfp::kernel(cx).arc_init(try_pin_init!(Self {
             id,
             timeout_ms,
             vm,
             engine,
+            submission <- submission,
             last <- last,
             _watchdog: watchdog,
             timeline,
@@ -145,29 +144,19 @@ impl Queue {
     }
 
     /// Who submits to it holds this, and is alone in doing so.
-    pub(crate) fn last(&self) -> &Mutex<Last, Submission> {
-        &self.last
+    pub(crate) fn submission(&self) -> &Mutex<(), Submission> {
+        &self.submission
     }
 
     /// The fence of the last job that was submitted.
-    pub(crate) fn last_fence<L: Before<Submission>>(
-        &self,
-        cx: &mut Cx<'_, L>,
-    ) -> Option<ARef<Fence>> {
-        self.last.lock(cx, |last, _| last.fence.clone())
+    pub(crate) fn last_fence<L: Before<Last>>(&self, cx: &mut Cx<'_, L>) -> Option<ARef<Fence>> {
+        self.last.lock(cx, |last, _| last.clone())
     }
 
-    /// `STRATA_VBIND_WAIT`
-    pub(crate) fn wait(&self, cx: &mut Cx<'_, Process>, timeout_ns: u64) -> Result {
-        let Some(fence) = self.last_fence(cx) else {
-            return Ok(());
-        };
-        match fence.wait_timeout(cx, Wake::Signal, jiffies(timeout_ns)) {
-            Ok(Waited::Signalled) => Ok(()),
-            Ok(Waited::TimedOut) => Err(timed_out()),
-            // The time that is left is not known to a call that is begun again.
-            Err(_) => Err(EINTR),
-        }
+    /// There is one more job.
+    pub(crate) fn submitted(&self, cx: &mut Cx<'_, Signalling>, fence: ARef<Fence>) {
+        let before = self.last.lock(cx, |last, _| last.replace(fence));
+        drop(before);
     }
 
     /// Cancels all jobs. None of them touches anything when this returns.
@@ -183,7 +172,22 @@ impl Queue {
             // It stops between two parts of its work, and needs nothing of ours for that.
             let _ = running.wait(cx, Wake::Done);
         }
+        // Those that wait for others, too: who still refers to the queue may be waiting for them.
+        self.timeline.end(cx);
         self.vm.detach(cx, &self.engine);
+    }
+}
+
+/// `STRATA_VBIND_WAIT`, for the last fence of a queue.
+pub(crate) fn wait(cx: &mut Cx<'_, Process>, last: Option<ARef<Fence>>, timeout_ns: u64) -> Result {
+    let Some(fence) = last else {
+        return Ok(());
+    };
+    match fence.wait_timeout(cx, Wake::Signal, jiffies(timeout_ns)) {
+        Ok(Waited::Signalled) => Ok(()),
+        Ok(Waited::TimedOut) => Err(timed_out()),
+        // The time that is left is not known to a call that is begun again.
+        Err(_) => Err(EINTR),
     }
 }
 

@@ -33,12 +33,14 @@ impl Limit {
 
     /// Takes so many, or none.
     fn take(&self, count: i32) -> Result {
-        let used = self.used.fetch_add(count, Relaxed);
-        if used > self.most - count {
-            self.used.add(-count, Relaxed);
-            return Err(EAGAIN);
+        let mut used = self.used.load(Relaxed);
+        while used <= self.most - count {
+            match self.used.cmpxchg(used, used + count, Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(now) => used = now,
+            }
         }
-        Ok(())
+        Err(EAGAIN)
     }
 }
 
@@ -85,7 +87,7 @@ impl Drop for Share {
 /// Room for one job, until it has ended: in its file's quota, and in its space.
 pub(crate) struct Room {
     _share: Share,
-    _growth: Growth,
+    _growth: Option<Growth>,
 }
 
 impl Room {
@@ -93,7 +95,10 @@ impl Room {
     pub(crate) fn new(quota: &Arc<Quota>, vm: &Arc<Vm>, binds: u32) -> Result<Self> {
         Ok(Self {
             _share: quota.share(binds)?,
-            _growth: Growth::new(vm, binds)?,
+            _growth: match binds {
+                0 => None,
+                binds => Some(Growth::new(vm, binds)?),
+            },
         })
     }
 }

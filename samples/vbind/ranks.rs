@@ -22,4 +22,6 @@ strata::ranks! {
     pub(crate) Engines,
     /// An engine is at a part of its work.
     pub(crate) Part,
+    /// Which fence of a queue is the last.
+    pub(crate) Last,
 }

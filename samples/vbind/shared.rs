@@ -199,19 +199,28 @@ impl Phases for Shared {
         Ok(())
     }
 
-    /// All jobs have ended that were submitted before.
+    /// Of each queue, the job has ended that was its last when it was come to.
     fn wait_idle(&self, cx: &mut Cx<'_, Process>) -> Result {
+        let (mut number, mut queue) = (0, 0);
         loop {
             let mut pending = None;
             self.for_each(cx, |client, cx| {
+                let from = match client.number() {
+                    other if other < number => return Ok(()),
+                    same if same == number => queue,
+                    _ => 0,
+                };
                 if pending.is_none() {
-                    pending = client.pending(cx);
+                    pending = client
+                        .pending(cx, from)
+                        .map(|(queue, fence)| (client.number(), queue, fence));
                 }
                 Ok(())
             })?;
-            let Some(fence) = pending else {
+            let Some((file, id, fence)) = pending else {
                 return Ok(());
             };
+            (number, queue) = (file, id);
             match fence.wait_timeout(cx, Wake::Signal, msecs_to_jiffies(PATIENCE_MS))? {
                 Waited::Signalled => cx.give_way()?,
                 Waited::TimedOut => return Err(timed_out()),

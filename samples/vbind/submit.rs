@@ -11,7 +11,7 @@ use crate::{
     buffer::{
         bring_in,
         BufferRef,
-        Resident, //
+        Use, //
     },
     client::Client,
     exec::{
@@ -24,11 +24,9 @@ use crate::{
         Kept,
         Work, //
     },
-    queue::{
-        Last,
-        Queue, //
-    },
+    queue::Queue,
     quota::Room,
+    ranks::Last,
     trace, uapi,
     vm::{
         span,
@@ -44,7 +42,10 @@ use kernel::{
     },
 };
 use strata::{
-    cx::Signalling,
+    cx::{
+        SignalLock,
+        Signalling, //
+    },
     dev::user::UserRange,
     fence::{
         self,
@@ -117,11 +118,17 @@ impl Client {
             arg.write(cx, &request)?;
         }
         let queue = common.queue.clone();
-        queue.last().lock(cx, |last, cx| {
-            let submission = common.job(cx, self, last, Work::Bind(prepared), KVec::new())?;
-            cx.signalling(|cx| submission.go(cx, self, last, |_, _| {}));
+        let submitted = queue.submission().lock(cx, |(), cx| {
+            let submission = common.job(cx, self, Work::Bind(prepared), KVVec::new())?;
+            cx.signalling(|cx| submission.go(cx, self, |_, _| {}));
             Ok(())
-        })
+        });
+        if submitted.is_err() && request.fence != 0 {
+            // A call that fails can be repeated as it is.
+            request.fence = 0;
+            let _ = arg.write(cx, &request);
+        }
+        submitted
     }
 
     /// One operation of a bind, as a request to the space of the queue.
@@ -179,9 +186,15 @@ impl Client {
             return Err(EINVAL);
         }
         let mut ops = gfp::kernel(cx).large_vec(asked.len())?;
+        let mut work: u64 = 0;
         for op in &asked {
-            // There is room.
             let op = Op::new(op, queue.vm())?;
+            // A fence is signalled in finite time, as users count it.
+            work = work.saturating_add(op.length());
+            if work > uapi::STRATA_VBIND_WORK_MAX {
+                return Err(E2BIG);
+            }
+            // There is room.
             ops.push_within_capacity(op).map_err(|_| ENOMEM)?;
         }
         let ids = array::<u32>(request.buffers, request.buffer_count)?;
@@ -205,19 +218,18 @@ impl Client {
         }
         let queue = common.queue.clone();
         let mut given = Some((common, ops));
-        queue.last().lock(cx, |last, cx| {
+        let submitted = queue.submission().lock(cx, |(), cx| {
             resv::many_interruptible(cx, |many, cx| {
                 // First all locks, for which it may have to go back.
-                let mut held = gfp::kernel(cx).vec(buffers.len())?;
+                let mut held = gfp::kernel(cx).large_vec(buffers.len())?;
                 for buffer in &buffers {
                     let lock = many.lock(cx, buffer.item().resv())?;
                     held.push_within_capacity(lock).map_err(|_| ENOMEM)?;
                 }
                 // Then what may fail.
-                let mut memory: KVec<(usize, Arc<Resident>)> =
-                    gfp::kernel(cx).vec(buffers.len())?;
-                let mut slots: KVec<Slot<'_>> = gfp::kernel(cx).vec(buffers.len())?;
-                let mut kept = gfp::kernel(cx).vec(buffers.len())?;
+                let mut memory: KVVec<(usize, Use)> = gfp::kernel(cx).large_vec(buffers.len())?;
+                let mut slots: KVVec<Slot<'_>> = gfp::kernel(cx).large_vec(buffers.len())?;
+                let mut kept = gfp::kernel(cx).large_vec(buffers.len())?;
                 for (buffer, held) in buffers.iter().zip(&held) {
                     let resident = bring_in(buffer, cx, held, self.shared())?;
                     let slot = held.reserve_one(&mut gfp::kernel(cx))?;
@@ -230,10 +242,10 @@ impl Client {
                 }
                 let (common, ops) = given.take().ok_or(EINVAL)?;
                 let work = Work::Exec(Exec::new(ops, memory));
-                let submission = common.job(cx, self, last, work, kept)?;
+                let submission = common.job(cx, self, work, kept)?;
                 // And then nothing does.
                 cx.signalling(|cx| {
-                    submission.go(cx, self, last, |cx, fence| {
+                    submission.go(cx, self, |cx, fence| {
                         for slot in slots {
                             // Only an array of fences is refused.
                             let _ = slot.add(cx, fence, Usage::Bookkeep);
@@ -242,7 +254,13 @@ impl Client {
                 });
                 Ok(())
             })
-        })
+        });
+        if submitted.is_err() && request.fence != 0 {
+            // As for a bind.
+            request.fence = 0;
+            let _ = arg.write(cx, &request);
+        }
+        submitted
     }
 
     fn submit_to(&self, cx: &mut Cx<'_, Process>, queue: u32, flags: u32) -> Result<Arc<Queue>> {
@@ -314,24 +332,24 @@ impl Common {
         self,
         cx: &mut Cx<'_, L>,
         client: &Client,
-        last: &Last,
         work: Work,
-        buffers: KVec<BufferRef>,
+        buffers: KVVec<BufferRef>,
     ) -> Result<Submitted>
     where
-        L: MayAlloc<gfp::Kernel> + Before<strata::cx::SignalLock>,
+        L: MayAlloc<gfp::Kernel> + Before<SignalLock> + Before<Last>,
     {
+        let last = self.queue.last_fence(cx);
         let mut after = gfp::kernel(cx).vec(self.waits.len() + 1)?;
-        for fence in Iterator::chain(self.waits.iter(), &last.fence) {
+        for fence in Iterator::chain(self.waits.iter(), &last) {
             after
                 .push_within_capacity(fence.clone())
                 .map_err(|_| ENOMEM)?;
         }
         let engine = self.queue.engine();
         let shared = client.shared().clone();
-        let kept = Kept::new(shared, engine, self.queue.vm(), buffers, self.room);
+        let kept = Kept::new(shared, engine, self.queue.vm(), buffers);
         let epoch = engine.epoch(cx);
-        let job = Job::new(cx, work, self.waits, epoch, kept)?;
+        let job = Job::new(cx, work, self.waits, epoch, self.room, kept)?;
         let job = PreparedJob::new(cx, job, self.fence, &after)?;
         Ok(Submitted {
             job,
@@ -358,7 +376,6 @@ impl Submitted {
         self,
         cx: &mut Cx<'_, Signalling>,
         client: &Client,
-        last: &mut Last,
         add: impl FnOnce(&mut Cx<'_, Signalling>, &Fence),
     ) {
         let job = self.job.publish(cx);
@@ -378,7 +395,7 @@ impl Submitted {
             // It was made for this fence.
             let _ = file.install(cx, &fence);
         }
-        last.fence = Some(fence);
+        self.queue.submitted(cx, fence);
         job.queue(cx);
     }
 }

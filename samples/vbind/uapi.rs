@@ -7,6 +7,7 @@ pub(crate) const STRATA_VBIND_BUFFER_MAX: u64 = 1 << 30;
 pub(crate) const STRATA_VBIND_QUEUES_MAX: usize = 256;
 pub(crate) const STRATA_VBIND_MAPPINGS_MAX: u32 = 1 << 20;
 pub(crate) const STRATA_VBIND_OPS_MAX: u32 = 1024;
+pub(crate) const STRATA_VBIND_WORK_MAX: u64 = 1 << 34;
 pub(crate) const STRATA_VBIND_WAITS_MAX: u32 = 256;
 pub(crate) const STRATA_VBIND_BUFFERS_MAX: u32 = 4096;
 pub(crate) const STRATA_VBIND_JOBS_MAX: u32 = 4096;

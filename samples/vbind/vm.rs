@@ -111,15 +111,20 @@ impl Growth {
 
         // One that is mapped, and one more if it splits another.
         let most = 2 * i64::from(ops);
-        let others = vm.mappings.growth.fetch_add(most, Relaxed);
-        let growth = Self {
-            vm: vm.clone(),
-            most,
-        };
-        if vm.mappings.count.load(Relaxed) + others + most > MOST {
-            return Err(ENOSPC);
+        let growth = &vm.mappings.growth;
+        let mut others = growth.load(Relaxed);
+        while vm.mappings.count.load(Relaxed) + others <= MOST - most {
+            match growth.cmpxchg(others, others + most, Relaxed) {
+                Ok(_) => {
+                    return Ok(Self {
+                        vm: vm.clone(),
+                        most,
+                    })
+                }
+                Err(now) => others = now,
+            }
         }
-        Ok(growth)
+        Err(ENOSPC)
     }
 }
 

@@ -9,7 +9,8 @@
  * - buffers: shared memory of the kernel's own (shmem). A buffer is held in memory
  *   while a job may use it, and for as long afterwards as nobody else is short of
  *   memory. Then it can be swapped, and is brought back for the next job that
- *   names it. Nothing of its contents is lost;
+ *   names it. Nothing of its contents is lost (but what is punched out of a
+ *   mapping with MADV_REMOVE, which a job may still see until it is let go);
  * - queues, each of one VM. A queue does its jobs one after the other, in the order
  *   in which they were submitted. Queues do not wait for each other, but by fences.
  *
@@ -51,6 +52,8 @@
 #define STRATA_VBIND_MAPPINGS_MAX	(1U << 20)
 /* Operations of one call. */
 #define STRATA_VBIND_OPS_MAX		1024
+/* Bytes that the operations of one call work on, all together. */
+#define STRATA_VBIND_WORK_MAX		(1ULL << 34)
 /* Fences that one job waits for. */
 #define STRATA_VBIND_WAITS_MAX		256
 /* Buffers that one job names. */
@@ -265,7 +268,8 @@ struct strata_vbind_exec_op {
  * another queue may work, or bind.
  *
  * Errors: as STRATA_VBIND_BIND, but ENOSPC is for the device's limit, which leaves no room
- * for the buffers; also EIO when a page cannot be read back from swap, and EINTR.
+ * for the buffers; also E2BIG for more than STRATA_VBIND_WORK_MAX bytes, EIO when a page
+ * cannot be read back from swap, and EINTR.
  */
 struct strata_vbind_exec {
 	__u64 ops;
@@ -299,7 +303,7 @@ struct strata_vbind_wait {
 /**
  * struct strata_vbind_stat - STRATA_VBIND_STAT
  * @vms: out: how many VMs the file has
- * @buffers: out: how many buffers it has; one that is only mapped still counts
+ * @buffers: out: how many buffers it has; one that is only mapped in a VM still counts
  * @queues: out: how many queues it has
  * @jobs: out: how many of its jobs have not ended
  * @mappings: out: how many mappings its VMs have together
