@@ -20,7 +20,7 @@ from .sysroot import Sysroot
 
 COLLECTION = "strata"
 SOURCE = paths.TOP / "tools" / "testing" / "selftests" / COLLECTION
-MODULES = ("strata", "strata_pool", "strata_entry")
+MODULES = ("strata", "strata_pool", "strata_vbind", "strata_entry")
 
 # Of the kernel's runner: what it needs where there is a shell and little else.
 _RUNNER = ("run_kselftest.sh", "kselftest/runner.sh", "kselftest/ktap_helpers.sh", "kselftest/prefix.pl")
@@ -129,7 +129,7 @@ def outcomes(prefix: str, result: vm.Result, log: Path | None) -> list[Outcome]:
 
 
 # These make allocations fail. What the kernel says of that is no report of ours; all else that it says is.
-_INJECTING = ("pool_fault", "load_fault")
+_INJECTING = ("pool_fault", "vbind_fault", "vbind_published", "load_fault")
 
 
 def unasked(reports: Sequence[console.Report]) -> list[console.Report]:

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Calls that must fail, counted over the processes that the harness runs the tests
- * in, and a buffer that none of them may change.
- */
+/* Calls that must fail, counted over the processes that the harness runs the tests in. */
 #ifndef STRATA_BAD_CALLS_H
 #define STRATA_BAD_CALLS_H
 
-#include "pool_debugfs.h"
+#include "strata.h"
 #include "kselftest_harness.h"
 
 static int *bad_calls;
@@ -28,63 +25,73 @@ static void __attribute__((constructor)) share_bad_calls(void)
 	EXPECT_EQ(ret_, -(error)) TH_LOG("bad call: %s", what);			\
 } while (0)
 
-FIXTURE(bad)
-{
-	int fd;
-	/* One that is there, one that is not any more, and one of another file. */
-	struct strata_pool_create buffer;
-	struct strata_pool_create destroyed;
-	struct strata_pool_create foreign;
-	int other;
-	uint32_t crc;
-	struct pool_totals before;
-	struct pool_limit limit;
-	long long count;
+/* A number of an ioctl, or what looks like one, and its name. */
+struct bad_request {
+	const char *what;
+	unsigned int request;
 };
 
-FIXTURE_SETUP(bad)
+#define IOC(direction, type, number, size) \
+	{ #direction " " #type " " #number " " #size, _IOC(direction, type, number, size) }
+#define RW	(_IOC_READ | _IOC_WRITE)
+
+/* Numbers of no call at all. */
+static inline void bad_commands(struct __test_metadata *_metadata, int fd,
+				const struct bad_request *commands, int count)
 {
+	uint8_t arg[1 << 14] = {};
 	int i;
 
-	self->fd = pool_open();
-	self->other = pool_open();
-	ASSERT_GE(self->fd, 0);
-	ASSERT_GE(self->other, 0);
-	ASSERT_EQ(pool_filled(self->fd, 8192, 11, &self->buffer, &self->crc), 0);
-	ASSERT_EQ(pool_create(self->fd, 8192, &self->destroyed), 0);
-	ASSERT_EQ(pool_destroy(self->fd, self->destroyed.id), 0);
-	/* Its id is none that this file has. */
-	for (i = 0; i < 10; i++)
-		ASSERT_EQ(pool_create(self->other, 8192, &self->foreign), 0);
-	ASSERT_EQ(pool_hold(self->fd, self->buffer.id), 0);
-	ASSERT_EQ(pool_totals(&self->before), 0);
-	ASSERT_EQ(pool_limit(&self->limit), 0);
-	self->count = pool_count();
-	if (page_size() != 4096)
-		SKIP(return, "the sizes of these calls are for pages of 4096 bytes");
+	for (i = 0; i < count; i++)
+		BAD(result(ioctl(fd, commands[i].request, arg)), ENOTTY, commands[i].what);
 }
 
-FIXTURE_TEARDOWN(bad)
+/* Calls whose structure is not where they say, or not all of it. */
+static inline void bad_pointers(struct __test_metadata *_metadata, int fd,
+				const struct bad_request *requests, int count)
 {
-	struct strata_pool_stat stat;
-	struct pool_totals after;
-	struct pool_limit limit;
+	uint8_t *two = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *none = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char what[64];
+	int i, j;
 
-	/* Whatever failed must have changed nothing. */
-	EXPECT_EQ(pool_stat(self->fd, &stat), 0);
-	EXPECT_EQ(stat.buffers, 1);
-	EXPECT_EQ(stat.bytes, 8192);
-	EXPECT_EQ(pool_totals(&after), 0);
-	EXPECT_TRUE(same_totals(&after, &self->before));
-	EXPECT_EQ(after.purged, self->before.purged);
-	EXPECT_EQ(pool_limit(&limit), 0);
-	EXPECT_EQ(limit.soft, self->limit.soft);
-	EXPECT_EQ(limit.hard, self->limit.hard);
-	EXPECT_EQ(limit.used, self->limit.used);
-	EXPECT_EQ(pool_count(), self->count);
-	EXPECT_TRUE(pool_contains(self->fd, &self->buffer, self->crc));
-	close(self->fd);
-	close(self->other);
+	ASSERT_NE(two, MAP_FAILED);
+	ASSERT_EQ(munmap(two + 4096, 4096), 0);
+	void *const pointers[] = {
+		NULL, (void *)8, none, two + 4096, two + 4096 - 4, two + 4096 - 7,
+		(void *)(1ul << 47), (void *)(-1ul << 47), (void *)-8ul, (void *)-4096ul,
+	};
+
+	for (i = 0; i < count; i++)
+		for (j = 0; j < ARRAY_SIZE(pointers); j++) {
+			snprintf(what, sizeof(what), "%s at %p", requests[i].what, pointers[j]);
+			BAD(result(ioctl(fd, requests[i].request, pointers[j])), EFAULT, what);
+		}
 }
+
+#ifdef __x86_64__
+/* The entry of 32 bit programs; what it points to must lie below 4 GiB. */
+static inline long compat_ioctl(int fd, unsigned int command, void *arg)
+{
+	long ret;
+
+	asm volatile("int $0x80" : "=a"(ret)
+		     : "a"(54), "b"(fd), "c"(command), "d"(arg)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return ret;
+}
+
+/* Where the kernel has no such entry, this is a fault. */
+static inline bool has_compat(void)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		compat_ioctl(-1, 0, NULL);
+		_exit(0);
+	}
+	return child > 0 && !wait_for(child);
+}
+#endif
 
 #endif /* STRATA_BAD_CALLS_H */

@@ -6,7 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "pool_debugfs.h"
+#include "debugfs.h"
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
 

@@ -6,7 +6,7 @@
 #ifndef STRATA_FAULT_H
 #define STRATA_FAULT_H
 
-#include "pool_debugfs.h"
+#include "debugfs.h"
 #include "kselftest_harness.h"
 
 #define FAULT_DEBUGFS	"/sys/kernel/debug/"
@@ -149,6 +149,17 @@ static inline bool fault_disarm(struct fault *fault)
 	failed = pread(fault->nth, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0;
 	fault_arm(fault, 0);
 	return failed;
+}
+
+/* The main of a program that is about nothing else. */
+static inline int fault_harness(int argc, char **argv, const char *within)
+{
+	fault_find(within);
+	if (!fault_possible()) {
+		ksft_print_header();
+		ksft_exit_skip("this kernel injects no faults\n");
+	}
+	return test_harness_run(argc, argv);
 }
 
 #endif /* STRATA_FAULT_H */

@@ -6,21 +6,40 @@
  *
  * opens it, maps a page (or as much as it says), fills it, closes the device, prints
  * "held", and when its standard input ends looks whether the memory is as it was,
- * and unmaps it. On the pool it is that of a new buffer.
+ * and unmaps it. On the pool and on vbind it is that of a new buffer.
  */
 
-#include "strata.h"
+#include "pool_calls.h"
+#include "vbind_calls.h"
+
+/* A device that has no buffers is mapped from its beginning. */
+static int create(const char *device, int fd, uint64_t size, uint64_t *offset)
+{
+	struct strata_vbind_buffer_create vbind;
+	struct strata_pool_create pool;
+	int ret = 0;
+
+	*offset = 0;
+	if (!strcmp(device, POOL_DEVICE)) {
+		ret = pool_create(fd, size, &pool);
+		*offset = pool.map_offset;
+	} else if (!strcmp(device, VBIND_DEVICE)) {
+		ret = vbind_buffer(fd, size, &vbind);
+		*offset = vbind.map_offset;
+	}
+	return ret;
+}
 
 int main(int argc, char **argv)
 {
-	struct strata_pool_create buffer = {};
+	uint64_t size, offset;
 	uint32_t crc;
 	void *map;
 	char byte;
 	int fd;
 
-	buffer.size = argc == 3 ? strtoull(argv[2], NULL, 10) << 10 : page_size();
-	if (argc < 2 || argc > 3 || !buffer.size) {
+	size = argc == 3 ? strtoull(argv[2], NULL, 10) << 10 : page_size();
+	if (argc < 2 || argc > 3 || !size) {
 		fprintf(stderr, "usage: %s DEVICE [KIB]\n", argv[0]);
 		return 2;
 	}
@@ -29,27 +48,27 @@ int main(int argc, char **argv)
 		perror(argv[1]);
 		return 1;
 	}
-	if (!strcmp(argv[1], POOL_DEVICE) && pool_create(fd, buffer.size, &buffer)) {
+	if (create(argv[1], fd, size, &offset)) {
 		perror("create");
 		return 1;
 	}
-	map = pool_map(fd, &buffer, PROT_READ | PROT_WRITE);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	if (map == MAP_FAILED) {
 		perror("mmap");
 		return 1;
 	}
-	fill(map, buffer.size, 5);
-	crc = crc32c(map, buffer.size);
+	fill(map, size, 5);
+	crc = crc32c(map, size);
 	close(fd);
 	puts("held");
 	fflush(stdout);
 	while (read(0, &byte, 1) > 0)
 		;
 	/* Whatever became of the module, the memory is ours. */
-	if (crc32c(map, buffer.size) != crc) {
+	if (crc32c(map, size) != crc) {
 		fprintf(stderr, "the memory changed\n");
 		return 1;
 	}
-	memset(map, 0x5a, buffer.size);
-	return munmap(map, buffer.size) ? 1 : 0;
+	memset(map, 0x5a, size);
+	return munmap(map, size) ? 1 : 0;
 }

@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 
 #include "fault.h"
+#include "pool_debugfs.h"
+#include "vbind_debugfs.h"
 
 #define MOST		5000
 #define TIMEOUT		600
@@ -26,6 +28,7 @@ static const struct module {
 } modules[] = {
 	{ "strata", NULL, NULL, NULL },
 	{ "strata_pool", POOL_DEVICE, POOL_STAT, "strata_pool_buffer" },
+	{ "strata_vbind", VBIND_DEVICE, VBIND_DEBUGFS "stat", "strata_vbind_buffer" },
 	{ "strata_entry", "/dev/strata-entry", "/sys/kernel/debug/strata-entry", NULL },
 };
 
@@ -101,7 +104,8 @@ FIXTURE_VARIANT(loading)
 
 FIXTURE_VARIANT_ADD(loading, strata) { .module = 0 };
 FIXTURE_VARIANT_ADD(loading, strata_pool) { .module = 1 };
-FIXTURE_VARIANT_ADD(loading, strata_entry) { .module = 2 };
+FIXTURE_VARIANT_ADD(loading, strata_vbind) { .module = 2 };
+FIXTURE_VARIANT_ADD(loading, strata_entry) { .module = 3 };
 
 FIXTURE_SETUP(loading)
 {
@@ -159,10 +163,5 @@ TEST_F_TIMEOUT(loading, each_allocation_fails, TIMEOUT)
 
 int main(int argc, char **argv)
 {
-	fault_find(getenv("STRATA_ALL_FAULTS") ? NULL : "do_one_initcall");
-	if (!fault_possible()) {
-		ksft_print_header();
-		ksft_exit_skip("this kernel injects no faults\n");
-	}
-	return test_harness_run(argc, argv);
+	return fault_harness(argc, argv, getenv("STRATA_ALL_FAULTS") ? NULL : "do_one_initcall");
 }

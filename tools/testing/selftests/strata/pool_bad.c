@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* ioctls that must fail, each in its own way, and change nothing. */
 
-#include "bad_calls.h"
+#include "pool_bad.h"
 
 #define MAX	STRATA_POOL_MAX_SIZE
 
@@ -191,12 +191,9 @@ TEST_F(bad, in_this_state)
 	ASSERT_EQ(pool_hold(fd, id), 0);
 }
 
-#define IOC(direction, type, number, size) \
-	{ #direction " " #type " " #number " " #size, _IOC(direction, type, number, size) }
-#define RW	(_IOC_READ | _IOC_WRITE)
 #define TYPE	STRATA_POOL_IOC_TYPE
 
-static const struct { const char *what; unsigned int command; } commands[] = {
+static const struct bad_request commands[] = {
 	IOC(RW, TYPE, 0, sizeof(struct strata_pool_create) - 8),
 	IOC(RW, TYPE, 0, sizeof(struct strata_pool_create) + 8),
 	IOC(RW, TYPE, 0, 0),
@@ -231,14 +228,10 @@ static const struct { const char *what; unsigned int command; } commands[] = {
 
 TEST_F(bad, command)
 {
-	uint8_t arg[1 << 14] = {};
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		BAD(result(ioctl(self->fd, commands[i].command, arg)), ENOTTY, commands[i].what);
+	bad_commands(_metadata, self->fd, commands, ARRAY_SIZE(commands));
 }
 
-static const struct { const char *what; unsigned int request; } requests[] = {
+static const struct bad_request requests[] = {
 	{ "CREATE", STRATA_POOL_CREATE }, { "DESTROY", STRATA_POOL_DESTROY },
 	{ "CHECKSUM", STRATA_POOL_CHECKSUM }, { "STAT", STRATA_POOL_STAT },
 	{ "PIN", STRATA_POOL_PIN }, { "UNPIN", STRATA_POOL_UNPIN },
@@ -247,23 +240,7 @@ static const struct { const char *what; unsigned int request; } requests[] = {
 
 TEST_F(bad, pointer)
 {
-	uint8_t *two = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	void *none = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char what[64];
-	int i, j;
-
-	ASSERT_NE(two, MAP_FAILED);
-	ASSERT_EQ(munmap(two + 4096, 4096), 0);
-	void *const pointers[] = {
-		NULL, (void *)8, none, two + 4096, two + 4096 - 4, two + 4096 - 7,
-		(void *)(1ul << 47), (void *)(-1ul << 47), (void *)-8ul, (void *)-4096ul,
-	};
-
-	for (i = 0; i < ARRAY_SIZE(requests); i++)
-		for (j = 0; j < ARRAY_SIZE(pointers); j++) {
-			snprintf(what, sizeof(what), "%s at %p", requests[i].what, pointers[j]);
-			BAD(result(ioctl(self->fd, requests[i].request, pointers[j])), EFAULT, what);
-		}
+	bad_pointers(_metadata, self->fd, requests, ARRAY_SIZE(requests));
 }
 
 TEST_F(bad, answer_cannot_be_written)
@@ -301,34 +278,15 @@ TEST_F(bad, answer_cannot_be_written)
 }
 
 #ifdef __x86_64__
-/* The entry of 32 bit programs; what it points to must lie below 4 GiB. */
-static long compat_ioctl(int fd, unsigned int command, void *arg)
-{
-	long ret;
-
-	asm volatile("int $0x80" : "=a"(ret)
-		     : "a"(54), "b"(fd), "c"(command), "d"(arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return ret;
-}
-
 TEST_F(bad, compat_calls_are_checked_too)
 {
 	struct strata_pool_checksum *sum;
 	struct strata_pool_create *create;
-	pid_t child;
 
 	create = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	ASSERT_NE(create, MAP_FAILED);
-	/* Where the kernel has no such entry, this is a fault. */
-	child = fork();
-	ASSERT_GE(child, 0);
-	if (!child) {
-		compat_ioctl(-1, 0, NULL);
-		_exit(0);
-	}
-	if (wait_for(child))
+	if (!has_compat())
 		SKIP(return, "no 32 bit system calls");
 
 	sum = (void *)(create + 1);

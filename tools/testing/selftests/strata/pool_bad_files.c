@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <sys/uio.h>
 
-#include "bad_calls.h"
+#include "pool_bad.h"
 
 /* Whether mmap() fails, and how: 0 or the negative errno. */
 static int try_map(int fd, size_t length, int prot, int flags, uint64_t offset)

@@ -18,7 +18,7 @@
 struct state {
 	struct strata_pool_stat file;
 	struct pool_totals totals;
-	struct pool_limit limit;
+	struct limit limit;
 	long long count;
 };
 
@@ -205,10 +205,5 @@ TEST_F_TIMEOUT(pool, each_allocation_fails, TIMEOUT)
 
 int main(int argc, char **argv)
 {
-	fault_find(NULL);
-	if (!fault_possible()) {
-		ksft_print_header();
-		ksft_exit_skip("this kernel injects no faults\n");
-	}
-	return test_harness_run(argc, argv);
+	return fault_harness(argc, argv, NULL);
 }

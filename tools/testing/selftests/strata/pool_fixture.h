@@ -16,7 +16,7 @@ FIXTURE(pool)
 	size_t page;
 	long long count;
 	struct pool_totals before;
-	struct pool_limit limit;
+	struct limit limit;
 };
 
 FIXTURE_SETUP(pool)

@@ -4,7 +4,7 @@
 #include <setjmp.h>
 #include <signal.h>
 
-#include "strata.h"
+#include "pool_debugfs.h"
 #include "kselftest_harness.h"
 
 #define PAGES	4

@@ -77,7 +77,7 @@ TEST_F(pool, second_pin_is_cheap)
 {
 	const size_t size = PAGES * self->page;
 	struct strata_pool_create buffer;
-	struct pool_limit limit;
+	struct limit limit;
 	uint32_t crc;
 	void *map;
 	int i;
@@ -199,7 +199,7 @@ TEST_F(pool, pins_end_with_the_process)
 }
 
 /* For a test of the limit alone on one node and one processor, and with nobody else in the pool. */
-static bool alone(const struct pool_limit *limit)
+static bool alone(const struct limit *limit)
 {
 	cpu_set_t one;
 
@@ -212,7 +212,7 @@ TEST_F(pool, hard_limit_refuses)
 {
 	struct strata_pool_create first, second;
 	struct pool_totals before, after;
-	struct pool_limit limit;
+	struct limit limit;
 	uint32_t crc, other;
 
 	if (!alone(&self->limit))
@@ -357,7 +357,7 @@ TEST_F(pool, what_was_given_up_is_not_held)
 TEST_F(pool, lowered_limit_evicts_at_once)
 {
 	struct strata_pool_create buffer;
-	struct pool_limit limit;
+	struct limit limit;
 	uint32_t crcs[10];
 	int i;
 

@@ -311,7 +311,7 @@ TEST_F_TIMEOUT(pool, racing_and_killed, 300)
 TEST_F_TIMEOUT(pool, racing_under_a_limit, 300)
 {
 	struct board *board = new_board();
-	struct pool_limit limit;
+	struct limit limit;
 	pid_t children[RACERS];
 	int i;
 

@@ -7,6 +7,7 @@
 #define STRATA_POOL_SCENE_H
 
 #include "cgroup.h"
+#include "pool_debugfs.h"
 
 #define PAGES		9
 
@@ -20,7 +21,7 @@ struct scene {
 	uint32_t crc;
 	uint8_t *map;
 	struct cgroup group;
-	struct pool_limit limit;
+	struct limit limit;
 	const char *text;
 	char read[2048];
 };
@@ -293,7 +294,7 @@ static int was_touched(struct scene *scene)
 
 static int limit_is_set(struct scene *scene)
 {
-	struct pool_limit limit;
+	struct limit limit;
 
 	return is_intact(scene) ?: pool_limit(&limit) ?: wrong(limit.soft != 1);
 }

@@ -3,10 +3,7 @@
 #ifndef STRATA_VBIND_SEEN_H
 #define STRATA_VBIND_SEEN_H
 
-#include "vbind_fixture.h"
-
-/* It is over before that in no test. */
-#define LONG_MS		STRATA_VBIND_TIMEOUT_MAX_MS
+#include "vbind_steps.h"
 
 /* A fence as the kernel knows it. */
 struct name {

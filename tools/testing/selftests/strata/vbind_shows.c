@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The files of /dev/strata-vbind in debugfs say what was done, and nothing else. */
 
+#include "vbind_fixture.h"
 #include "vbind_seen.h"
 
 #define SHORT_MS	20

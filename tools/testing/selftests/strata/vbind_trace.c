@@ -145,7 +145,7 @@ TEST_F(trace, executions_that_succeed_fault_and_are_cancelled)
 {
 	struct world *world = &self->world;
 	struct area area = area_at(_metadata, world, 0, 1);
-	exec_op good = op_fill(area.address, WORD, 1), bad = op_fill(at(world, 9), WORD, 1);
+	struct strata_vbind_exec_op good = op_fill(area.address, WORD, 1), bad = op_fill(at(world, 9), WORD, 1);
 	struct name names[3];
 	struct events events;
 	uint32_t queue;
