@@ -208,7 +208,7 @@ TEST_F(vbind, as_many_operations_as_there_may_be)
 		ops[i] = i % 3 == 0 ? op_add(a + i % 7 * WORD, a + i % 5 * WORD, 3 * WORD) :
 			 i % 3 == 1 ? op_checksum(a + i % 11 * WORD, a, 64 * WORD) :
 			 op_copy(b + i * WORD, a + i % 13 * WORD, i % 9 * WORD + WORD);
-	EXPECT_EQ(world_exec(world, ops, ARRAY_SIZE(ops)), 0);
+	EXPECT_EQ(world_exec(world, OPS_OF(ops, ARRAY_SIZE(ops))), 0);
 	EXPECT_TRUE(world_is_right(world));
 }
 
@@ -270,7 +270,7 @@ TEST_F_TIMEOUT(vbind, parts_across_borders, 120)
 		ASSERT_EQ(world_add(world, 32), i);
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		ops[i] = op_map(at(world, i), p, id_of(world, i % 3), (i * 7 % 32) * p);
-	ASSERT_EQ(world_bind(world, ops, ARRAY_SIZE(ops)), 0);
+	ASSERT_EQ(world_bind(world, BINDS_OF(ops, ARRAY_SIZE(ops))), 0);
 	for (i = 0; i < 24; i++) {
 		const uint64_t dst = at(world, i) + i * 5 * WORD, src = at(world, 30 + i) + i * WORD;
 

@@ -30,7 +30,7 @@ static int try_bind(const struct _test_data_bad *self, const struct strata_vbind
 {
 	int fence;
 
-	return vbind_bind(self->fd, self->ours.queue, ops, count, JOB(.fence = &fence));
+	return vbind_bind(self->fd, self->ours.queue, BINDS_OF(ops, count), JOB(.fence = &fence));
 }
 
 TEST_F_TIMEOUT(bad, bind_operations, 300)
@@ -96,7 +96,7 @@ static int try_exec(const struct _test_data_bad *self, const struct strata_vbind
 {
 	int fence;
 
-	return vbind_exec(self->fd, self->ours.queue, ops, count,
+	return vbind_exec(self->fd, self->ours.queue, OPS_OF(ops, count),
 			  JOB(USING(self->ours.buffer), .fence = &fence));
 }
 
@@ -241,7 +241,7 @@ TEST_F_TIMEOUT(bad, fences, 120)
 			       JOB(AFTER(calls[i].fd), .fence = &fence)), EINVAL, calls[i].what);
 		waits[ARRAY_SIZE(waits) - 1] = calls[i].fd;
 		for (k = 2; k <= ARRAY_SIZE(waits); k *= 2)
-			EXPECT_EQ(vbind_exec(self->fd, self->ours.queue, &good, 1,
+			EXPECT_EQ(vbind_exec(self->fd, self->ours.queue, OPS_OF(&good, 1),
 					     JOB(USING(self->ours.buffer), .waits = waits + ARRAY_SIZE(waits) - k,
 						 .wait_count = k, .fence = &fence)), -EINVAL)
 				TH_LOG("last of %d: %s", k, calls[i].what);
@@ -279,7 +279,7 @@ TEST_F(bad, no_descriptor_left)
 	none.rlim_max = before.rlim_max;
 	ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
 	bind = vbind_bind(self->fd, self->ours.queue, BINDS(op_unmap(BAD_START, 8192)), JOB(.fence = &fence));
-	exec = vbind_exec(self->fd, self->ours.queue, &good, 1, JOB(USING(self->ours.buffer), .fence = &fence));
+	exec = vbind_exec(self->fd, self->ours.queue, OPS_OF(&good, 1), JOB(USING(self->ours.buffer), .fence = &fence));
 	ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
 	BAD(bind, EMFILE, "BIND without descriptors");
 	BAD(exec, EMFILE, "EXEC without descriptors");

@@ -137,13 +137,27 @@ op_hang(void)
 	return (struct strata_vbind_exec_op){ .op = STRATA_VBIND_HANG };
 }
 
-/* An array and its length, as two arguments. */
+/* What one job does, in its order. */
+struct binds {
+	const struct strata_vbind_bind_op *ops;
+	uint32_t count;
+};
+
+struct execs {
+	const struct strata_vbind_exec_op *ops;
+	uint32_t count;
+};
+
+#define LENGTH(...)	(sizeof((__VA_ARGS__)) / sizeof((__VA_ARGS__)[0]))
 #define BINDS(...) \
-	(const struct strata_vbind_bind_op[]) { __VA_ARGS__ }, \
-	sizeof((const struct strata_vbind_bind_op[]) { __VA_ARGS__ }) / sizeof(struct strata_vbind_bind_op)
+	((struct binds){ (const struct strata_vbind_bind_op[]){ __VA_ARGS__ }, \
+			 LENGTH((const struct strata_vbind_bind_op[]){ __VA_ARGS__ }) })
 #define OPS(...) \
-	(const struct strata_vbind_exec_op[]) { __VA_ARGS__ }, \
-	sizeof((const struct strata_vbind_exec_op[]) { __VA_ARGS__ }) / sizeof(struct strata_vbind_exec_op)
+	((struct execs){ (const struct strata_vbind_exec_op[]){ __VA_ARGS__ }, \
+			 LENGTH((const struct strata_vbind_exec_op[]){ __VA_ARGS__ }) })
+/* The same of an array that there is. */
+#define BINDS_OF(array, length)	((struct binds){ array, length })
+#define OPS_OF(array, length)	((struct execs){ array, length })
 
 /* What else a job has; nothing of it needs to be there. */
 struct job {
@@ -163,12 +177,10 @@ struct job {
 	.buffer_count = sizeof((const uint32_t[]) { __VA_ARGS__ }) / sizeof(uint32_t)
 #define JOB(...)	((struct job){ __VA_ARGS__ })
 
-static inline int vbind_bind(int fd, uint32_t queue,
-			     const struct strata_vbind_bind_op *ops, uint32_t count,
-			     struct job job)
+static inline int vbind_bind(int fd, uint32_t queue, struct binds binds, struct job job)
 {
 	struct strata_vbind_bind bind = {
-		.ops = (uintptr_t)ops, .op_count = count, .queue = queue,
+		.ops = (uintptr_t)binds.ops, .op_count = binds.count, .queue = queue,
 		.waits = (uintptr_t)job.waits, .wait_count = job.wait_count,
 		.flags = job.fence ? STRATA_VBIND_FENCE_OUT : 0,
 	};
@@ -176,15 +188,14 @@ static inline int vbind_bind(int fd, uint32_t queue,
 
 	if (job.fence)
 		*job.fence = ret ? -1 : bind.fence;
-	return ret;
+	/* A call that failed names no fence. */
+	return ret && bind.fence ? -EPROTO : ret;
 }
 
-static inline int vbind_exec(int fd, uint32_t queue,
-			     const struct strata_vbind_exec_op *ops, uint32_t count,
-			     struct job job)
+static inline int vbind_exec(int fd, uint32_t queue, struct execs execs, struct job job)
 {
 	struct strata_vbind_exec exec = {
-		.ops = (uintptr_t)ops, .op_count = count, .queue = queue,
+		.ops = (uintptr_t)execs.ops, .op_count = execs.count, .queue = queue,
 		.waits = (uintptr_t)job.waits, .wait_count = job.wait_count,
 		.buffers = (uintptr_t)job.buffers, .buffer_count = job.buffer_count,
 		.flags = job.fence ? STRATA_VBIND_FENCE_OUT : 0,
@@ -193,7 +204,7 @@ static inline int vbind_exec(int fd, uint32_t queue,
 
 	if (job.fence)
 		*job.fence = ret ? -1 : exec.fence;
-	return ret;
+	return ret && exec.fence ? -EPROTO : ret;
 }
 
 /* --- fences, of whatever driver */
@@ -240,24 +251,20 @@ static inline int fence_merge(int a, int b)
 }
 
 /* What became of it, whether of the call or of the job, when that has ended. */
-static inline int vbind_bind_now(int fd, uint32_t queue,
-			     const struct strata_vbind_bind_op *ops, uint32_t count,
-			     struct job job)
+static inline int vbind_bind_now(int fd, uint32_t queue, struct binds binds, struct job job)
 {
 	int fence;
 
 	job.fence = &fence;
-	return vbind_bind(fd, queue, ops, count, job) ?: fence_end(fence);
+	return vbind_bind(fd, queue, binds, job) ?: fence_end(fence);
 }
 
-static inline int vbind_exec_now(int fd, uint32_t queue,
-			     const struct strata_vbind_exec_op *ops, uint32_t count,
-			     struct job job)
+static inline int vbind_exec_now(int fd, uint32_t queue, struct execs execs, struct job job)
 {
 	int fence;
 
 	job.fence = &fence;
-	return vbind_exec(fd, queue, ops, count, job) ?: fence_end(fence);
+	return vbind_exec(fd, queue, execs, job) ?: fence_end(fence);
 }
 
 #endif /* STRATA_VBIND_CALLS_H */

@@ -164,7 +164,7 @@ TEST_F_TIMEOUT(vbind, all_who_wait_are_told, 120)
 	for (round = 0; round < 6; round++) {
 		/* The last of them leaves the buffer when all the others were done. */
 		ops[99] = op_fill(area.address + (round & 1 ? area.size : 0), WORD, round);
-		ASSERT_EQ(vbind_exec(self->fd, self->queue, ops, ARRAY_SIZE(ops),
+		ASSERT_EQ(vbind_exec(self->fd, self->queue, OPS_OF(ops, ARRAY_SIZE(ops)),
 				     JOB(USING(area.id), .fence = &fence)), 0);
 		for (i = 0; i < ARRAY_SIZE(waiters); i++) {
 			waiters[i] = (struct waiter){ .world = &self->world, .fence = fence, .how = i };

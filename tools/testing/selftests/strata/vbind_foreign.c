@@ -4,6 +4,7 @@
  * jobs that others hold. What is foreign may never come.
  */
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
 
@@ -216,6 +217,58 @@ TEST_F(vbind, destroying_a_queue_that_waits)
 	ASSERT_EQ(sw_sync_inc(foreign.timeline, 1), 0);
 	EXPECT_EQ(fence_end(wait), 0);
 	EXPECT_EQ(foreign.area.words[0] + foreign.area.words[1], 0);
+	end(_metadata, &foreign);
+}
+
+struct waiter {
+	pthread_t thread;
+	int fd;
+	uint32_t queue;
+	volatile bool begun;
+	int ret;
+};
+
+static void *waits(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	waiter->begun = true;
+	waiter->ret = vbind_wait(waiter->fd, waiter->queue, FOREVER);
+	return NULL;
+}
+
+/* Whoever waits for a queue that is destroyed waits for nothing any more. */
+TEST_F(vbind, destroying_a_queue_that_is_waited_for)
+{
+	struct foreign foreign = begin(_metadata, &self->world);
+	int wait = fence_at(_metadata, &foreign, 1), fence, round, i;
+	struct waiter waiters[4];
+
+	if (foreign.timeline < 0)
+		SKIP(return, NO_SW_SYNC);
+	for (round = 0; round < 10; round++) {
+		uint32_t queue = new_queue(_metadata, &self->world, 0);
+
+		fence = writes(_metadata, self->fd, queue, &foreign.area, 0, wait);
+		for (i = 0; i < ARRAY_SIZE(waiters); i++) {
+			waiters[i] = (struct waiter){ .fd = self->fd, .queue = queue };
+			ASSERT_EQ(pthread_create(&waiters[i].thread, NULL, waits, &waiters[i]), 0);
+		}
+		for (i = 0; i < ARRAY_SIZE(waiters); i++)
+			while (!waiters[i].begun)
+				usleep(1000);
+		/* Now they all wait, now some do not yet. */
+		usleep(round % 2 * 10000);
+		ASSERT_EQ(vbind_destroy(self->fd, STRATA_VBIND_QUEUE_DESTROY, queue), 0);
+		EXPECT_EQ(fence_end(fence), -ECANCELED);
+		for (i = 0; i < ARRAY_SIZE(waiters); i++) {
+			ASSERT_EQ(pthread_join(waiters[i].thread, NULL), 0);
+			EXPECT_TRUE(!waiters[i].ret || waiters[i].ret == -ENOENT);
+		}
+	}
+	SETTLES(self->fd, queues, 1);
+	EXPECT_EQ(foreign.area.words[0], 0);
+	close(wait);
 	end(_metadata, &foreign);
 }
 

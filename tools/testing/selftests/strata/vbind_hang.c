@@ -104,7 +104,7 @@ TEST_F_TIMEOUT(vbind, long_is_not_hung, 120)
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		ops[i] = op_copy(area.address + WORD, area.address, area.size - WORD);
 	area.words[0] = 3;
-	EXPECT_EQ(vbind_exec_now(self->fd, queue, ops, debug_kernel() ? 100 : ARRAY_SIZE(ops),
+	EXPECT_EQ(vbind_exec_now(self->fd, queue, OPS_OF(ops, debug_kernel() ? 100 : ARRAY_SIZE(ops)),
 				 JOB(USING(area.id))), 0);
 	EXPECT_EQ(area.words[area.size / WORD - 1], 3);
 	ASSERT_EQ(vbind_totals(&after), 0);

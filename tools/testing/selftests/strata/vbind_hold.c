@@ -40,7 +40,7 @@ static void submit(struct world *world, uint32_t queue, struct strata_vbind_exec
 {
 	const uint32_t id = id_of(world, 0);
 
-	need(vbind_exec(world->fd, queue, &op, 1, JOB(USING(id), .waits = &after, .wait_count = after >= 0,
+	need(vbind_exec(world->fd, queue, OPS_OF(&op, 1), JOB(USING(id), .waits = &after, .wait_count = after >= 0,
 						      .fence = fence)), "submit");
 }
 

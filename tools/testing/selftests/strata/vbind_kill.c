@@ -106,7 +106,7 @@ static void in_long_jobs(struct victim *victim)
 	for (i = 0; i < 3; i++) {
 		need(vbind_queue(victim->world.fd, victim->world.vm, 0, &queues[i]));
 		for (k = 0; k < 5; k++)
-			need(vbind_exec(victim->world.fd, queues[i], ops, ARRAY_SIZE(ops),
+			need(vbind_exec(victim->world.fd, queues[i], OPS_OF(ops, ARRAY_SIZE(ops)),
 					JOB(USING(victim->buffer))));
 	}
 	is_ready(victim);

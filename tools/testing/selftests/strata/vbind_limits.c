@@ -17,9 +17,9 @@ TEST_F_TIMEOUT(vbind, a_file_may_queue_so_much, 240)
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		ops[i] = op_sparse(at(&self->world, i), self->page);
 	for (binds = 0; binds < STRATA_VBIND_BINDS_MAX; binds += ARRAY_SIZE(ops))
-		ASSERT_EQ(vbind_bind(self->fd, queue, ops, ARRAY_SIZE(ops), JOB()), 0);
-	EXPECT_EQ(vbind_bind(self->fd, queue, ops, 1, JOB(.fence = &fence)), -EAGAIN);
-	EXPECT_EQ(vbind_bind(self->fd, self->queue, ops, ARRAY_SIZE(ops), JOB(.fence = &fence)), -EAGAIN);
+		ASSERT_EQ(vbind_bind(self->fd, queue, BINDS_OF(ops, ARRAY_SIZE(ops)), JOB()), 0);
+	EXPECT_EQ(vbind_bind(self->fd, queue, BINDS_OF(ops, 1), JOB(.fence = &fence)), -EAGAIN);
+	EXPECT_EQ(vbind_bind(self->fd, self->queue, BINDS_OF(ops, ARRAY_SIZE(ops)), JOB(.fence = &fence)), -EAGAIN);
 	for (i = STAT(self->fd).jobs; i < STRATA_VBIND_JOBS_MAX; i++)
 		ASSERT_EQ(vbind_exec(self->fd, queue, OPS(op_fill(area.address, WORD, 1)),
 				     JOB(USING(area.id))), 0) TH_LOG("job %d", i);
@@ -35,7 +35,7 @@ TEST_F_TIMEOUT(vbind, a_file_may_queue_so_much, 240)
 	EXPECT_EQ(fence_end(hung), -ECANCELED);
 	SETTLES(self->fd, jobs, 0);
 	EXPECT_EQ(STAT(self->fd).mappings, 1);
-	EXPECT_EQ(vbind_bind_now(self->fd, self->queue, ops, ARRAY_SIZE(ops), JOB()), 0);
+	EXPECT_EQ(vbind_bind_now(self->fd, self->queue, BINDS_OF(ops, ARRAY_SIZE(ops)), JOB()), 0);
 	EXPECT_EQ(area.words[0], 0);
 	munmap(area.words, area.size);
 }
@@ -76,7 +76,7 @@ TEST_F_TIMEOUT(vbind, a_space_may_have_so_many_mappings, 240)
 	do {
 		for (i = 0; i < ARRAY_SIZE(ops); i++, next += 2 * self->page)
 			ops[i] = op_sparse(next, self->page);
-		ret = vbind_bind_now(self->fd, queue, ops, ARRAY_SIZE(ops), JOB());
+		ret = vbind_bind_now(self->fd, queue, BINDS_OF(ops, ARRAY_SIZE(ops)), JOB());
 		ASSERT_TRUE(!ret || ret == -ENOSPC);
 		ASSERT_LT(next / self->page, 8ull * STRATA_VBIND_MAPPINGS_MAX);
 	} while (!ret);
@@ -86,7 +86,29 @@ TEST_F_TIMEOUT(vbind, a_space_may_have_so_many_mappings, 240)
 	/* Fewer are welcome, and one operation takes all away. */
 	ASSERT_EQ(vbind_bind_now(self->fd, queue, BINDS(op_unmap(0, STRATA_VBIND_ADDRESS_MAX)), JOB()), 0);
 	EXPECT_EQ(STAT(self->fd).mappings, 0);
-	EXPECT_EQ(vbind_bind_now(self->fd, queue, ops, ARRAY_SIZE(ops), JOB()), 0);
+	EXPECT_EQ(vbind_bind_now(self->fd, queue, BINDS_OF(ops, ARRAY_SIZE(ops)), JOB()), 0);
+}
+
+TEST_F(vbind, a_call_may_do_so_much)
+{
+	struct strata_vbind_exec_op ops[STRATA_VBIND_OPS_MAX];
+	const uint64_t most = STRATA_VBIND_WORK_MAX;
+	uint32_t vm, queue;
+	int i, fence;
+
+	ASSERT_EQ(vbind_vm(self->fd, 0, STRATA_VBIND_ADDRESS_MAX, &vm), 0);
+	ASSERT_EQ(vbind_queue(self->fd, vm, 0, &queue), 0);
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		ops[i] = op_fill(i * most, most / ARRAY_SIZE(ops), i);
+	/* Nothing is mapped, so that what is accepted ends at once. */
+	EXPECT_EQ(vbind_exec_now(self->fd, queue, OPS_OF(ops, ARRAY_SIZE(ops)), JOB()), -EFAULT);
+	EXPECT_EQ(vbind_exec_now(self->fd, queue, OPS(op_fill(0, most, 1)), JOB()), -EFAULT);
+	EXPECT_EQ(vbind_exec(self->fd, queue, OPS(op_fill(0, most + WORD, 1)), JOB(.fence = &fence)), -E2BIG);
+	ops[7].length += WORD;
+	EXPECT_EQ(vbind_exec(self->fd, queue, OPS_OF(ops, ARRAY_SIZE(ops)), JOB(.fence = &fence)), -E2BIG);
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		ops[i] = op_fill(0, STRATA_VBIND_ADDRESS_MAX, i);
+	EXPECT_EQ(vbind_exec(self->fd, queue, OPS_OF(ops, ARRAY_SIZE(ops)), JOB(.fence = &fence)), -E2BIG);
 }
 
 TEST_HARNESS_MAIN

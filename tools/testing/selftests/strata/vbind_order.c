@@ -162,7 +162,7 @@ TEST_F_TIMEOUT(vbind, what_is_unmapped_is_out_of_reach, 240)
 		ASSERT_EQ(vbind_bind_now(self->fd, binder, BINDS(
 			op_map(area.address, self->page, area.id, 0)), JOB()), 0);
 		area.words[0] = ~0ull;
-		ASSERT_EQ(vbind_exec(self->fd, self->queue, ops, ARRAY_SIZE(ops),
+		ASSERT_EQ(vbind_exec(self->fd, self->queue, OPS_OF(ops, ARRAY_SIZE(ops)),
 				     JOB(USING(area.id), .fence = &fence)), 0);
 		/* In the middle of it. */
 		while (*(volatile uint64_t *)area.words == ~0ull && !fence_status(fence))

@@ -141,11 +141,11 @@ static void submit(struct __test_metadata *_metadata, struct world *world, int w
 
 		want[i] = 0;
 		if (i % 2) {
-			ASSERT_EQ(vbind_exec(world->fd, world->queue, execs, ARRAY_SIZE(execs), job), 0);
+			ASSERT_EQ(vbind_exec(world->fd, world->queue, OPS_OF(execs, ARRAY_SIZE(execs)), job), 0);
 			for (k = 0; !want[i] && k < ARRAY_SIZE(execs); k++)
 				want[i] = model_exec(world, &execs[k], ALL_BUFFERS);
 		} else {
-			ASSERT_EQ(vbind_bind(world->fd, world->queue, binds, ARRAY_SIZE(binds), job), 0);
+			ASSERT_EQ(vbind_bind(world->fd, world->queue, BINDS_OF(binds, ARRAY_SIZE(binds)), job), 0);
 			for (k = 0; k < ARRAY_SIZE(binds); k++)
 				model_bind(world, &binds[k]);
 		}

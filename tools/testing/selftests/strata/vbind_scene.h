@@ -52,7 +52,7 @@ static int make_buffers(struct scene *scene, int count)
 		ret = world_add(world, SCENE_PAGES) - i;
 		ops[i] = op_map(at(world, i * 10), SCENE_PAGES * page_size(), id_of(world, i), 0);
 	}
-	return ret ?: world_bind(world, ops, count);
+	return ret ?: world_bind(world, BINDS_OF(ops, count));
 }
 
 static int make_one(struct scene *scene)
@@ -153,7 +153,7 @@ static int do_queue_destroy(struct scene *scene)
 
 static int submit_binds(struct scene *scene)
 {
-	return vbind_bind(scene->world.fd, scene->world.queue, scene->binds, scene->bind_count,
+	return vbind_bind(scene->world.fd, scene->world.queue, BINDS_OF(scene->binds, scene->bind_count),
 			  JOB(.waits = scene->waits, .wait_count = scene->wait_count,
 			      .fence = &scene->fence));
 }
@@ -190,7 +190,7 @@ static int submit_execs(struct scene *scene)
 
 	for (i = 0; i < scene->world.buffers; i++)
 		buffers[i] = id_of(&scene->world, i);
-	return vbind_exec(scene->world.fd, scene->world.queue, scene->execs, scene->exec_count,
+	return vbind_exec(scene->world.fd, scene->world.queue, OPS_OF(scene->execs, scene->exec_count),
 			  JOB(.waits = scene->waits, .wait_count = scene->wait_count, .buffers = buffers,
 			      .buffer_count = i, .fence = &scene->fence));
 }

@@ -72,7 +72,7 @@ TEST_F_TIMEOUT(vbind, many_in_one_call, 300)
 			if (kind == 2)
 				ops[i].flags = STRATA_VBIND_READ_ONLY;
 		}
-		ASSERT_EQ(world_bind(world, ops, ARRAY_SIZE(ops)), 0);
+		ASSERT_EQ(world_bind(world, BINDS_OF(ops, ARRAY_SIZE(ops))), 0);
 		ASSERT_EQ(world_bind(world, BINDS(op_map(at(world, 1000), p, id_of(world, 0), 0))), 0);
 		expect_pages(_metadata, world, 0, 80);
 	}

@@ -169,18 +169,17 @@ static inline int model_exec(struct world *world, const struct strata_vbind_exec
 }
 
 /* Both at once. 0, or what went wrong. */
-static inline int world_bind(struct world *world, const struct strata_vbind_bind_op *ops, uint32_t count)
+static inline int world_bind(struct world *world, struct binds binds)
 {
 	uint32_t i;
 
-	for (i = 0; i < count; i++)
-		model_bind(world, &ops[i]);
-	return vbind_bind_now(world->fd, world->queue, ops, count, JOB());
+	for (i = 0; i < binds.count; i++)
+		model_bind(world, &binds.ops[i]);
+	return vbind_bind_now(world->fd, world->queue, binds, JOB());
 }
 
 /* What both say; -EPROTO where they differ. */
-static inline int world_exec_named(struct world *world, const struct strata_vbind_exec_op *ops, uint32_t count,
-				   uint32_t named)
+static inline int world_exec_named(struct world *world, struct execs execs, uint32_t named)
 {
 	uint32_t buffers[WORLD_BUFFERS], i;
 	int want = 0, ret;
@@ -189,15 +188,15 @@ static inline int world_exec_named(struct world *world, const struct strata_vbin
 	for (i = 0; i < world->buffers; i++)
 		if (named >> i & 1)
 			buffers[job.buffer_count++] = id_of(world, i);
-	for (i = 0; !want && i < count; i++)
-		want = model_exec(world, &ops[i], named);
-	ret = vbind_exec_now(world->fd, world->queue, ops, count, job);
+	for (i = 0; !want && i < execs.count; i++)
+		want = model_exec(world, &execs.ops[i], named);
+	ret = vbind_exec_now(world->fd, world->queue, execs, job);
 	return ret == want ? ret : -EPROTO;
 }
 
-static inline int world_exec(struct world *world, const struct strata_vbind_exec_op *ops, uint32_t count)
+static inline int world_exec(struct world *world, struct execs execs)
 {
-	return world_exec_named(world, ops, count, ALL_BUFFERS);
+	return world_exec_named(world, execs, ALL_BUFFERS);
 }
 
 /* Whether all that is in memory is what it should be. */
