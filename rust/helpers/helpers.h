@@ -6,8 +6,10 @@
 #ifndef STRATA_HELPERS_H
 #define STRATA_HELPERS_H
 
+#include <linux/dma-direction.h>
 #include <linux/gfp_types.h>
 #include <linux/llist.h>
+#include <linux/mm_types.h>
 #include <linux/mutex_types.h>
 #include <linux/refcount_types.h>
 #include <linux/seqlock_types.h>
@@ -16,10 +18,14 @@
 
 struct delayed_work;
 struct dentry;
+struct device;
+struct dma_buf;
+struct dma_buf_attachment;
 struct dma_fence;
 struct dma_fence_ops;
 struct dma_resv;
 struct file;
+struct iosys_map;
 struct list_lru;
 struct list_lru_one;
 struct lock_class_key;
@@ -28,10 +34,14 @@ struct maple_tree;
 struct mempool;
 struct module;
 struct page;
+struct scatterlist;
+struct sg_table;
 struct shrinker;
 struct strata_file;
 struct strata_lrus;
 struct vm_area_struct;
+struct vm_fault;
+struct vm_operations_struct;
 struct work_struct;
 struct workqueue_struct;
 struct ww_acquire_ctx;
@@ -293,6 +303,41 @@ void strata_helper_resv_for_each(struct dma_resv *resv, int usage,
 int strata_helper_reserve_init(struct mempool *pool, int count, size_t size, gfp_t gfp);
 void *strata_helper_reserve_take(struct mempool *pool, gfp_t gfp);
 size_t strata_helper_reserve_left(struct mempool *pool);
+
+/* dma_buf.c: buffers that drivers share, and the pages of those that we export */
+void strata_helper_dma_buf_ref(struct dma_buf *buf);
+void strata_helper_dma_buf_name(struct dma_buf *buf, char *name, size_t size);
+int strata_helper_dma_buf_pin_unlocked(struct dma_buf_attachment *attachment);
+void strata_helper_dma_buf_unpin_unlocked(struct dma_buf_attachment *attachment);
+int strata_helper_table_map(struct sg_table *table, struct page **pages, size_t count,
+			    struct device *device, enum dma_data_direction direction);
+void strata_helper_table_unmap(struct sg_table *table, struct device *device,
+			       enum dma_data_direction direction);
+void strata_helper_table_sync(struct sg_table *table, struct device *device,
+			      enum dma_data_direction direction, bool for_cpu);
+unsigned int strata_helper_table_ranges(const struct sg_table *table);
+struct scatterlist *strata_helper_range_next(struct scatterlist *range, dma_addr_t *address,
+					     unsigned int *length);
+void *strata_helper_pages_vmap(struct page **pages, size_t count);
+void strata_helper_pages_vunmap(const void *address);
+void strata_helper_pages_copy(struct page **to, struct page **from, size_t count);
+int strata_helper_buffer_mmap(struct vm_area_struct *vma, const struct vm_operations_struct *ops,
+			      struct dma_buf *buf);
+struct dma_buf *strata_helper_fault_buffer(struct vm_fault *fault);
+pgoff_t strata_helper_fault_index(struct vm_fault *fault);
+vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page);
+void strata_helper_buffer_zap(struct dma_buf *buf);
+void strata_helper_iosys_set(struct iosys_map *map, void *address);
+void *strata_helper_iosys_get(const struct iosys_map *map, bool *io);
+void strata_helper_iosys_read(void *to, const void *from, bool io, size_t length);
+void strata_helper_iosys_write(void *to, bool io, const void *from, size_t length);
+void strata_helper_iosys_fill(void *to, bool io, u8 value, size_t length);
+u32 strata_helper_iosys_load(const void *from, bool io);
+void strata_helper_iosys_store(void *to, bool io, u32 value);
+#if IS_ENABLED(CONFIG_KUNIT)
+int strata_helper_device_reaches_all(struct device *device);
+void *strata_helper_device_bytes(struct device *device, dma_addr_t address);
+#endif
 
 /* work.c */
 void strata_helper_init_delayed_work(struct delayed_work *work,

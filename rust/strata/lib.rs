@@ -24,6 +24,7 @@
 //! | 5 | [`dev`]: entry points that hand out tokens and own their module |
 //! | 6 | [`shrinker`]: giving memory back; [`lru`]: what can be given back |
 //! | 7 | [`fence`]: what is done in finite time; [`resv`]: the lock of a buffer, and its fences; [`limit`]: page budgets; [`va`]: the address space of a GPU |
+//! | 8 | [`dma_buf`]: buffers that drivers share |
 
 // `rustdoc --test` does not heed the crate attributes that Kbuild passes to rustc.
 #![cfg_attr(
@@ -37,6 +38,7 @@ use kernel::prelude::*;
 mod bindings;
 pub mod cx;
 pub mod dev;
+pub mod dma_buf;
 pub mod fence;
 pub mod gfp;
 #[cfg(CONFIG_KUNIT = "y")]
@@ -68,6 +70,7 @@ module! {
     authors: ["The Strata developers"],
     description: "Memory-management floor for Rust drivers",
     license: "GPL",
+    imports_ns: ["DMA_BUF"],
 }
 
 /// What `strata.ko` holds for all its users while it is loaded.

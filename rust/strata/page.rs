@@ -101,6 +101,11 @@ impl Pages {
         self.pages.len()
     }
 
+    /// Each of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Page> {
+        self.pages.iter()
+    }
+
     /// How many bytes that is.
     pub fn size(&self) -> usize {
         self.pages.len() << PAGE_SHIFT

@@ -92,6 +92,7 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     ffi::c_void,
+    mem,
     ptr, //
 };
 use kernel::{
@@ -158,6 +159,22 @@ pub struct Resv<D = ()> {
 unsafe impl<D: Send> Send for Resv<D> {}
 // SAFETY: Its lock is a mutex: one task at a time has the data.
 unsafe impl<D: Send> Sync for Resv<D> {}
+
+impl Resv {
+    /// Borrows one of another driver: of what its lock guards, we see nothing.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be initialised, and stay for `'a`.
+    pub(crate) unsafe fn borrow<'a>(raw: *mut bindings::dma_resv) -> &'a Self {
+        const {
+            assert!(mem::offset_of!(Self, raw) == 0);
+            assert!(mem::size_of::<Self>() == mem::size_of::<bindings::dma_resv>());
+        }
+        // SAFETY: It is a `dma_resv` and nothing more, and the caller promises the rest.
+        unsafe { &*raw.cast() }
+    }
+}
 
 impl<D> Resv<D> {
     /// A reservation without fences.

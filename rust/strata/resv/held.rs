@@ -59,7 +59,7 @@ impl<'a> Held<'a> {
         }
     }
 
-    pub(super) fn as_ptr(&self) -> *mut bindings::dma_resv {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::dma_resv {
         self.raw
     }
 

@@ -10,9 +10,12 @@
 //! `check_move_unevictable_folios()` in `mm/vmscan.c`. Docs: `Documentation/mm/unevictable-lru.rst`.
 
 use super::raw;
-use crate::gfp::{
-    self,
-    Gfp, //
+use crate::{
+    bindings,
+    gfp::{
+        self,
+        Gfp, //
+    },
 };
 use kernel::{
     alloc::KVVec,
@@ -105,6 +108,11 @@ impl Held {
     /// How many pages there are.
     pub fn count(&self) -> usize {
         self.pages.len()
+    }
+
+    /// The pages, as C has them: valid for as long as this is there.
+    pub(crate) fn pointers(&self) -> &[*mut bindings::page] {
+        &self.pages
     }
 }
 

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/dma-buf.h>
+#include <linux/dma-direct.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
+#include <linux/highmem.h>
+#include <linux/io.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "helpers.h"
+
+void strata_helper_dma_buf_ref(struct dma_buf *buf)
+{
+	get_dma_buf(buf);
+}
+
+/* Copies the name that user space gave @buf; none is empty. */
+void strata_helper_dma_buf_name(struct dma_buf *buf, char *name, size_t size)
+{
+	spin_lock(&buf->name_lock);
+	strscpy(name, buf->name ?: "", size);
+	spin_unlock(&buf->name_lock);
+}
+
+/* As dma_buf_pin() and dma_buf_unpin(), for who does not hold the reservation. */
+int strata_helper_dma_buf_pin_unlocked(struct dma_buf_attachment *attachment)
+{
+	struct dma_resv *resv = attachment->dmabuf->resv;
+	int err;
+
+	dma_resv_lock(resv, NULL);
+	err = dma_buf_pin(attachment);
+	dma_resv_unlock(resv);
+	return err;
+}
+
+void strata_helper_dma_buf_unpin_unlocked(struct dma_buf_attachment *attachment)
+{
+	struct dma_resv *resv = attachment->dmabuf->resv;
+
+	dma_resv_lock(resv, NULL);
+	dma_buf_unpin(attachment);
+	dma_resv_unlock(resv);
+}
+
+/* A table of @pages that @device can use.  No page may be freed before it is unmapped. */
+int strata_helper_table_map(struct sg_table *table, struct page **pages, size_t count,
+			    struct device *device, enum dma_data_direction direction)
+{
+	int err;
+
+	err = sg_alloc_table_from_pages_segment(table, pages, count, 0, count << PAGE_SHIFT,
+						dma_get_max_seg_size(device), GFP_KERNEL);
+	if (err)
+		return err;
+	err = dma_map_sgtable(device, table, direction, 0);
+	if (err)
+		sg_free_table(table);
+	return err;
+}
+
+void strata_helper_table_unmap(struct sg_table *table, struct device *device,
+			       enum dma_data_direction direction)
+{
+	dma_unmap_sgtable(device, table, direction, 0);
+	sg_free_table(table);
+}
+
+void strata_helper_table_sync(struct sg_table *table, struct device *device,
+			      enum dma_data_direction direction, bool for_cpu)
+{
+	if (for_cpu)
+		dma_sync_sgtable_for_cpu(device, table, direction);
+	else
+		dma_sync_sgtable_for_device(device, table, direction);
+}
+
+/* How many ranges of a table there are for a device. */
+unsigned int strata_helper_table_ranges(const struct sg_table *table)
+{
+	return table->nents;
+}
+
+/* One after the other: an importer may look at these two alone. */
+struct scatterlist *strata_helper_range_next(struct scatterlist *range, dma_addr_t *address,
+					     unsigned int *length)
+{
+	*address = sg_dma_address(range);
+	*length = sg_dma_len(range);
+	return sg_next(range);
+}
+
+/* Pages side by side in the kernel's own address space. */
+void *strata_helper_pages_vmap(struct page **pages, size_t count)
+{
+	return vmap(pages, count, VM_MAP, PAGE_KERNEL);
+}
+
+void strata_helper_pages_vunmap(const void *address)
+{
+	vunmap(address);
+}
+
+void strata_helper_pages_copy(struct page **to, struct page **from, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		copy_highpage(to[i], from[i]);
+		cond_resched();
+	}
+}
+
+/*
+ * Makes @vma one whose pages come from @ops, each time that it has none: the buffer
+ * may be somewhere else by then.  Without references to pages, which would see
+ * nothing of that; and shared, since a copy would be of nobody.
+ */
+int strata_helper_buffer_mmap(struct vm_area_struct *vma, const struct vm_operations_struct *ops,
+			      struct dma_buf *buf)
+{
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_ops = ops;
+	vma->vm_private_data = buf;
+	return 0;
+}
+
+struct dma_buf *strata_helper_fault_buffer(struct vm_fault *fault)
+{
+	return fault->vma->vm_private_data;
+}
+
+pgoff_t strata_helper_fault_index(struct vm_fault *fault)
+{
+	return fault->pgoff;
+}
+
+vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page)
+{
+	return vmf_insert_pfn(fault->vma, fault->address, page_to_pfn(page));
+}
+
+/* Takes all pages out of all mappings of @buf; who touches them faults. */
+void strata_helper_buffer_zap(struct dma_buf *buf)
+{
+	unmap_mapping_range(buf->file->f_mapping, 0, 0, 1);
+}
+
+void strata_helper_iosys_set(struct iosys_map *map, void *address)
+{
+	iosys_map_set_vaddr(map, address);
+}
+
+/* Where the bytes of @map are, and of what kind. */
+void *strata_helper_iosys_get(const struct iosys_map *map, bool *io)
+{
+	*io = map->is_iomem;
+	return map->is_iomem ? (__force void *)map->vaddr_iomem : map->vaddr;
+}
+
+void strata_helper_iosys_read(void *to, const void *from, bool io, size_t length)
+{
+	if (io)
+		memcpy_fromio(to, (const __force void __iomem *)from, length);
+	else
+		memcpy(to, from, length);
+}
+
+void strata_helper_iosys_write(void *to, bool io, const void *from, size_t length)
+{
+	if (io)
+		memcpy_toio((__force void __iomem *)to, from, length);
+	else
+		memcpy(to, from, length);
+}
+
+void strata_helper_iosys_fill(void *to, bool io, u8 value, size_t length)
+{
+	if (io)
+		memset_io((__force void __iomem *)to, value, length);
+	else
+		memset(to, value, length);
+}
+
+u32 strata_helper_iosys_load(const void *from, bool io)
+{
+	if (io)
+		return readl((const __force void __iomem *)from);
+	return READ_ONCE(*(const u32 *)from);
+}
+
+void strata_helper_iosys_store(void *to, bool io, u32 value)
+{
+	if (io)
+		writel(value, (__force void __iomem *)to);
+	else
+		WRITE_ONCE(*(u32 *)to, value);
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* A device that reaches all memory, for tests: a faux device reaches none. */
+int strata_helper_device_reaches_all(struct device *device)
+{
+	return dma_coerce_mask_and_coherent(device, DMA_BIT_MASK(64));
+}
+
+/* The bytes that a device would find there, for tests: without a unit that translates. */
+void *strata_helper_device_bytes(struct device *device, dma_addr_t address)
+{
+	return phys_to_virt(dma_to_phys(device, address));
+}
+#endif

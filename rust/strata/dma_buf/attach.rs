@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who uses the buffer of another driver: a device that is attached to it, and what it sees.
+//!
+//! An attachment is static or dynamic, for good. To a static one the buffer does not move while it is
+//! mapped; a dynamic one is told when it does, and maps it anew each time that it needs it, unless it
+//! has it [pinned](Attachment::pin).
+//!
+//! C: `dma_buf_dynamic_attach()` in `drivers/dma-buf/dma-buf.c`.
+
+use super::{
+    device_ptr,
+    raw::{
+        self,
+        RawAttachment,
+        RawDirection,
+        RawTable, //
+    },
+    DmaBuf, //
+};
+use crate::{
+    bindings,
+    cx::{
+        Before,
+        Cx,
+        MayAlloc,
+        MaySleep,
+        MayWait,
+        Reclaim,
+        ResvHeld, //
+    },
+    gfp,
+    resv::Held, //
+};
+use core::{
+    ffi::c_void,
+    marker::PhantomData,
+    ptr, //
+};
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::{
+        DataDirection,
+        DmaAddress, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+    types::NotThreadSafe, //
+};
+
+mod private {
+    /// Keeps [`super::Mode`] to the two that there are.
+    pub trait Sealed {}
+}
+
+/// How a device is attached: [`Static`] or [`Dynamic`].
+pub trait Mode: private::Sealed {
+    /// What is kept for it.
+    type Keeps;
+}
+
+/// The buffer stays where it is while the device has it mapped.
+pub enum Static {}
+
+/// The buffer may move while it is mapped; `I` is told.
+pub struct Dynamic<I>(PhantomData<I>);
+
+impl private::Sealed for Static {}
+impl Mode for Static {
+    type Keeps = ();
+}
+
+impl<I: Importer> private::Sealed for Dynamic<I> {}
+impl<I: Importer> Mode for Dynamic<I> {
+    type Keeps = Arc<I>;
+}
+
+/// What is told that a buffer moves.
+pub trait Importer: Send + Sync + 'static {
+    /// Whether the device can do with memory that is no system memory.
+    const PEER_TO_PEER: bool = false;
+
+    /// The buffer moves, or is taken away: all that was made of its mapping is void.
+    ///
+    /// What the device does already may go on until its fences, which stand in the reservation, are
+    /// signalled: the exporter waits for them. What is pinned is to be let go within bounded time.
+    ///
+    /// # Context
+    ///
+    /// The reservation is held by whoever moves the buffer: another driver, which may be in reclaim.
+    /// So nothing may be allocated here, nor any reservation be locked.
+    fn invalidate(&self, cx: &mut Cx<'_, Reclaim>);
+}
+
+/// What an importer says to C.
+struct Ops<I>(PhantomData<I>);
+
+impl<I: Importer> Ops<I> {
+    const TABLE: bindings::dma_buf_attach_ops = bindings::dma_buf_attach_ops {
+        allow_peer2peer: I::PEER_TO_PEER,
+        invalidate_mappings: Some(Self::invalidate),
+    };
+
+    const fn get() -> &'static bindings::dma_buf_attach_ops {
+        &Self::TABLE
+    }
+
+    /// # Safety
+    ///
+    /// `attachment` must be attached with this table and an `I`, and its reservation be held.
+    unsafe extern "C" fn invalidate(attachment: *mut bindings::dma_buf_attachment) {
+        // SAFETY: That is what it was attached with, and it is kept until it is detached, under the
+        // lock that is held now.
+        let importer = unsafe { &*(*attachment).importer_priv.cast::<I>() };
+        // SAFETY: The exporter holds the reservation (`dma_resv_assert_held()` in the core), and if it
+        // is in reclaim, nothing that comes after that.
+        importer.invalidate(&mut unsafe { Cx::assume() });
+    }
+}
+
+/// A mapping, as C has it: what it takes to unmap it.
+pub(super) struct RawMapping {
+    pub(super) table: RawTable,
+    pub(super) direction: RawDirection,
+}
+
+/// A device, attached to a buffer for as long as it is bound to its driver.
+///
+/// # Context
+///
+/// Dropped, or [closed](Attachment::close), where the reservation may be locked.
+///
+/// # Invariants
+///
+/// `raw` is attached to `buf`. `mapping` is what it has mapped, if anything.
+pub struct Attachment<'d, M: Mode> {
+    pub(super) raw: RawAttachment,
+    pub(super) mapping: Option<RawMapping>,
+    pub(super) buf: ARef<DmaBuf>,
+    // Dropped after it was detached: it is called until then.
+    _keeps: M::Keeps,
+    // What lists the attachments of a buffer looks at it, for as long as there is one.
+    _device: ARef<Device>,
+    _bound: PhantomData<&'d Device<Bound>>,
+}
+
+// SAFETY: An attachment is of no task.
+unsafe impl<M: Mode> Send for Attachment<'_, M> where M::Keeps: Send {}
+// SAFETY: All that changes it takes `&mut`.
+unsafe impl<M: Mode> Sync for Attachment<'_, M> where M::Keeps: Sync {}
+
+impl<'d> Attachment<'d, Static> {
+    /// Attaches `device`.
+    ///
+    /// # Context
+    ///
+    /// Levels before [`ResvHeld`], where `GFP_KERNEL` is allowed. C: `dma_buf_attach()`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; what the exporter says, `EBUSY` where the device cannot reach the buffer.
+    pub fn new<L, S>(
+        _cx: &mut Cx<'_, L, S>,
+        buf: ARef<DmaBuf>,
+        device: &'d Device<Bound>,
+    ) -> Result<Self>
+    where
+        L: Before<ResvHeld> + MayAlloc<gfp::Kernel>,
+        S: MaySleep,
+    {
+        let kept: ARef<Device> = device.into();
+        // SAFETY: We have a reference to the device for as long as it is attached.
+        let raw = unsafe { raw::attach(&buf, device_ptr(device), ptr::null(), ptr::null_mut()) }?;
+        // INVARIANT: Attached, and not mapped.
+        Ok(Self {
+            raw,
+            mapping: None,
+            buf,
+            _keeps: (),
+            _device: kept,
+            _bound: PhantomData,
+        })
+    }
+}
+
+impl<'d, I: Importer> Attachment<'d, Dynamic<I>> {
+    /// Attaches `device`. `importer` is told when the buffer moves.
+    ///
+    /// # Context
+    ///
+    /// As [`new`](Attachment::new). C: `dma_buf_dynamic_attach()`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Attachment::new).
+    pub fn dynamic<L, S>(
+        _cx: &mut Cx<'_, L, S>,
+        buf: ARef<DmaBuf>,
+        device: &'d Device<Bound>,
+        importer: Arc<I>,
+    ) -> Result<Self>
+    where
+        L: Before<ResvHeld> + MayAlloc<gfp::Kernel>,
+        S: MaySleep,
+    {
+        let kept: ARef<Device> = device.into();
+        let told = Arc::as_ptr(&importer).cast::<c_void>().cast_mut();
+        // SAFETY: As in `new`; the importer is kept until it is detached.
+        let raw = unsafe { raw::attach(&buf, device_ptr(device), Ops::<I>::get(), told) }?;
+        // INVARIANT: Attached, and not mapped.
+        Ok(Self {
+            raw,
+            mapping: None,
+            buf,
+            _keeps: importer,
+            _device: kept,
+            _bound: PhantomData,
+        })
+    }
+}
+
+impl<M: Mode> Attachment<'_, M> {
+    /// The buffer.
+    pub fn buffer(&self) -> &DmaBuf {
+        &self.buf
+    }
+
+    /// Maps the buffer for the device, for as long as the reservation is held.
+    ///
+    /// What the device does with it has to be done by then: longer than that, only what is
+    /// [pinned](MappedPinned) stays.
+    ///
+    /// # Context
+    ///
+    /// Under the buffer's reservation, where `GFP_KERNEL` is allowed. A static attachment waits for the
+    /// fences of moves; a dynamic one has to do so itself. C: `dma_buf_map_attachment()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `held` is not that of the buffer, or for no direction; `ENOMEM`; `EINTR`; what the
+    /// exporter says.
+    pub fn map<'m, L, S>(
+        &'m mut self,
+        _cx: &mut Cx<'_, L, S>,
+        held: &'m Held<'_>,
+        direction: DataDirection,
+    ) -> Result<Mapped<'m>>
+    where
+        L: MayAlloc<gfp::Kernel> + MayWait,
+        S: MaySleep,
+    {
+        self.buf.check(held)?;
+        let direction = raw_direction(direction)?;
+        if let Some(forgotten) = self.mapping.take() {
+            // SAFETY: By the type invariants it is mapped; the reservation is held.
+            unsafe { raw::unmap(self.raw, forgotten.table, forgotten.direction) };
+        }
+        // SAFETY: By the type invariants it is attached; the reservation is held.
+        let table = unsafe { raw::map(self.raw, direction) }?;
+        self.mapping = Some(RawMapping { table, direction });
+        Ok(Mapped {
+            attachment: self.raw,
+            table,
+            mapping: &mut self.mapping,
+            _task: NotThreadSafe,
+        })
+    }
+
+    /// Detaches the device.
+    ///
+    /// As dropping it, with the token that this takes.
+    ///
+    /// # Context
+    ///
+    /// Levels before [`ResvHeld`]. C: `dma_buf_detach()`.
+    pub fn close<L, S>(self, _cx: &mut Cx<'_, L, S>)
+    where
+        L: Before<ResvHeld>,
+        S: MaySleep,
+    {
+        drop(self);
+    }
+}
+
+impl<M: Mode> Drop for Attachment<'_, M> {
+    fn drop(&mut self) {
+        if let Some(forgotten) = self.mapping.take() {
+            // SAFETY: By the type invariants it is mapped.
+            unsafe { raw::unmap_unlocked(self.raw, forgotten.table, forgotten.direction) };
+        }
+        // SAFETY: By the type invariants it is attached, and it is not mapped.
+        unsafe { raw::detach(&self.buf, self.raw) };
+    }
+}
+
+/// As C has it.
+///
+/// # Errors
+///
+/// `EINVAL` for none.
+pub(super) fn raw_direction(direction: DataDirection) -> Result<RawDirection> {
+    match direction {
+        DataDirection::Bidirectional => Ok(bindings::dma_data_direction_DMA_BIDIRECTIONAL),
+        DataDirection::ToDevice => Ok(bindings::dma_data_direction_DMA_TO_DEVICE),
+        DataDirection::FromDevice => Ok(bindings::dma_data_direction_DMA_FROM_DEVICE),
+        DataDirection::None => Err(EINVAL),
+    }
+}
+
+/// A buffer as a device sees it, while its reservation is held. Unmapped when dropped.
+///
+/// # Invariants
+///
+/// `table` is what `attachment` has mapped, and `mapping` says. The reservation is held.
+pub struct Mapped<'m> {
+    attachment: RawAttachment,
+    table: RawTable,
+    mapping: &'m mut Option<RawMapping>,
+    _task: NotThreadSafe,
+}
+
+impl Mapped<'_> {
+    /// Where the device finds the buffer, in its order.
+    pub fn ranges(&self) -> Ranges<'_> {
+        // SAFETY: By the type invariants it is mapped, for longer than the borrow.
+        unsafe { Ranges::of(self.table) }
+    }
+}
+
+impl Drop for Mapped<'_> {
+    fn drop(&mut self) {
+        if let Some(mapping) = self.mapping.take() {
+            // SAFETY: By the type invariants it is mapped, and the reservation held.
+            unsafe { raw::unmap(self.attachment, mapping.table, mapping.direction) };
+        }
+    }
+}
+
+/// A part of a buffer that a device finds in one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Where, for the device.
+    pub address: DmaAddress,
+    /// How many bytes.
+    pub length: usize,
+}
+
+/// The [`Range`]s of a mapping.
+///
+/// Of the pages behind them an importer sees nothing.
+pub struct Ranges<'m> {
+    next: *mut bindings::scatterlist,
+    left: u32,
+    _mapped: PhantomData<&'m ()>,
+}
+
+impl Ranges<'_> {
+    /// # Safety
+    ///
+    /// `table` must be mapped for as long as the value lives.
+    pub(super) unsafe fn of(table: RawTable) -> Self {
+        // SAFETY: The caller promises it.
+        let next = unsafe { (*table.as_ptr()).sgl };
+        // SAFETY: As above.
+        let left = unsafe { bindings::table_ranges(table.as_ptr()) };
+        Self {
+            next,
+            left,
+            _mapped: PhantomData,
+        }
+    }
+}
+
+impl Iterator for Ranges<'_> {
+    type Item = Range;
+
+    fn next(&mut self) -> Option<Range> {
+        self.left = self.left.checked_sub(1)?;
+        let mut address = 0;
+        let mut length = 0;
+        // SAFETY: There is one more, whose table is still mapped.
+        self.next = unsafe { bindings::range_next(self.next, &mut address, &mut length) };
+        Some(Range {
+            address,
+            length: length as usize,
+        })
+    }
+}

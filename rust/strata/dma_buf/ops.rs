@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The `dma_buf_ops` of all buffers that are exported on Strata, and what they keep.
+//!
+//! | called with | |
+//! |---|---|
+//! | the reservation held | `pin`, `unpin`, `map_dma_buf`, `unmap_dma_buf`, `vmap`, `vunmap` |
+//! | it not held | `attach`, `begin_cpu_access`, `end_cpu_access` |
+//! | the mmap lock held | `mmap`, faults |
+//! | nothing held | `release` |
+
+use super::{
+    raw::RawDirection,
+    state::Common,
+    storage::{
+        PagePointer,
+        Table,
+        Window, //
+    },
+};
+use crate::{
+    bindings,
+    cx::Cx,
+    lockdep, //
+};
+use core::ptr;
+use kernel::{
+    device::Device,
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// The operations of all our buffers. A `static` of this module, so that they can be known by it.
+pub(super) static OPS: bindings::dma_buf_ops = bindings::dma_buf_ops {
+    attach: Some(attach),
+    detach: None,
+    // Always both: it is counted here.
+    pin: Some(pin),
+    unpin: Some(unpin),
+    map_dma_buf: Some(map),
+    unmap_dma_buf: Some(unmap),
+    release: Some(release),
+    begin_cpu_access: Some(begin_access),
+    end_cpu_access: Some(end_access),
+    mmap: Some(mmap),
+    vmap: Some(vmap),
+    vunmap: Some(vunmap),
+};
+
+/// What user space's mappings do.
+const FAULTS: &bindings::vm_operations_struct = &bindings::vm_operations_struct {
+    fault: Some(fault),
+    ..pin_init::zeroed()
+};
+
+/// # Safety
+///
+/// `attachment` must be one of a buffer of ours, which stays for `'a`.
+unsafe fn behind<'a>(attachment: *mut bindings::dma_buf_attachment) -> &'a Common {
+    // SAFETY: An attachment keeps its buffer.
+    unsafe { Common::behind((*attachment).dmabuf).as_ref() }
+}
+
+/// # Safety
+///
+/// `buf` must be one of ours, and `attachment` be made for it. The reservation is not held.
+unsafe extern "C" fn attach(
+    buf: *mut bindings::dma_buf,
+    attachment: *mut bindings::dma_buf_attachment,
+) -> c_int {
+    // SAFETY: The core calls this for our buffers.
+    let common = unsafe { Common::behind(buf) };
+    lockdep::assert_mmap_held();
+    // SAFETY: `dma_buf_dynamic_attach()` takes the reservation afterwards: the task holds nothing from
+    // it on.
+    let mut cx = unsafe { Cx::assume() };
+    // SAFETY: It is there until the buffer is released.
+    let hooks = unsafe { common.as_ref() }.hooks;
+    // SAFETY: They are its own hooks.
+    from_result(|| unsafe { (hooks.attach)(common, &mut cx, attachment) }.map(|()| 0))
+}
+
+/// # Safety
+///
+/// `buf` must be one of ours, to which nobody refers any more. Nothing is held.
+unsafe extern "C" fn release(buf: *mut bindings::dma_buf) {
+    // SAFETY: The core calls this for our buffers.
+    let common = unsafe { Common::behind(buf) };
+    lockdep::assert_process();
+    // SAFETY: The last reference to a file is put as task work or by a worker.
+    let mut cx = unsafe { Cx::assume() };
+    // SAFETY: It is there until we are done.
+    let hooks = unsafe { common.as_ref() }.hooks;
+    // SAFETY: They are its own hooks, and nobody refers to the buffer any more.
+    unsafe { (hooks.release)(common, &mut cx) };
+}
+
+/// # Safety
+///
+/// `attachment` must be one of a buffer of ours, whose reservation is held.
+unsafe extern "C" fn pin(attachment: *mut bindings::dma_buf_attachment) -> c_int {
+    // SAFETY: The core calls this for our buffers.
+    let common = unsafe { behind(attachment) };
+    // SAFETY: The reservation is held (`dma_resv_assert_held()` in the core).
+    unsafe { common.with(|state| state.pins += 1) };
+    0
+}
+
+/// # Safety
+///
+/// As [`pin`].
+unsafe extern "C" fn unpin(attachment: *mut bindings::dma_buf_attachment) {
+    // SAFETY: The core calls this for our buffers.
+    let common = unsafe { behind(attachment) };
+    // SAFETY: As in `pin`.
+    unsafe { common.with(|state| state.pins = state.pins.saturating_sub(1)) };
+}
+
+/// Whether a direction is one that the kernel maps in: it stops at others.
+fn is_direction(direction: RawDirection) -> bool {
+    (0..bindings::dma_data_direction_DMA_NONE).contains(&direction)
+}
+
+/// # Safety
+///
+/// As [`pin`].
+unsafe extern "C" fn map(
+    attachment: *mut bindings::dma_buf_attachment,
+    direction: RawDirection,
+) -> *mut bindings::sg_table {
+    if !is_direction(direction) {
+        return EINVAL.to_ptr();
+    }
+    // SAFETY: The core calls this for our buffers.
+    let common = unsafe { behind(attachment) };
+    // SAFETY: As in `pin`.
+    let storage = unsafe {
+        common.with(|state| {
+            state.tables.reserve(1, GFP_KERNEL)?;
+            Ok::<_, Error>(state.storage())
+        })
+    };
+    // SAFETY: The importer keeps its device until it has detached it.
+    let device = unsafe { Device::get_device((*attachment).dev) };
+    match storage.and_then(|storage| Table::new(storage, device, direction)) {
+        Ok(table) => {
+            let raw = table.as_ptr();
+            // There is room: the reservation is held all the time.
+            // SAFETY: As in `pin`.
+            let _ = unsafe { common.with(|state| state.tables.push_within_capacity(table)) };
+            raw
+        }
+        Err(error) => error.to_ptr(),
+    }
+}
+
+/// # Safety
+///
+/// As [`pin`]; `table` must be what [`map`] gave.
+unsafe extern "C" fn unmap(
+    attachment: *mut bindings::dma_buf_attachment,
+    table: *mut bindings::sg_table,
+    _direction: RawDirection,
+) {
+    // SAFETY: The core calls this for our buffers.
+    let common = unsafe { behind(attachment) };
+    // SAFETY: As in `pin`.
+    let table = unsafe {
+        common.with(|state| {
+            let place = state
+                .tables
+                .iter()
+                .position(|own| ptr::eq(own.as_ptr(), table))?;
+            let last = state.tables.len() - 1;
+            state.tables.swap(place, last);
+            state.tables.pop()
+        })
+    };
+    if table.is_none() {
+        pr_warn!("a dma-buf was unmapped that was not mapped\n");
+    }
+}
+
+/// # Safety
+///
+/// `buf` must be one of ours, whose reservation is held, and `map` be valid for writing.
+unsafe extern "C" fn vmap(buf: *mut bindings::dma_buf, map: *mut bindings::iosys_map) -> c_int {
+    // SAFETY: The core calls this for our buffers.
+    let common = unsafe { Common::behind(buf).as_ref() };
+    // SAFETY: As in `pin`.
+    let address = unsafe {
+        common.with(|state| {
+            let window = match state.window.take() {
+                Some(window) => window,
+                None => Window::new(state.storage())?,
+            };
+            state.vmapped = true;
+            Ok::<_, Error>(state.window.insert(window).address())
+        })
+    };
+    match address {
+        Ok(address) => {
+            // SAFETY: The core passes a map that is its own.
+            unsafe { bindings::iosys_set(map, address.as_ptr()) };
+            0
+        }
+        Err(error) => error.to_errno(),
+    }
+}
+
+/// # Safety
+///
+/// As [`vmap`].
+unsafe extern "C" fn vunmap(buf: *mut bindings::dma_buf, _map: *mut bindings::iosys_map) {
+    // SAFETY: The core calls this for our buffers.
+    let common = unsafe { Common::behind(buf).as_ref() };
+    // SAFETY: As in `pin`. The window is kept for the next one.
+    unsafe { common.with(|state| state.vmapped = false) };
+}
+
+/// # Safety
+///
+/// `buf` must be one of ours. The reservation is not held.
+unsafe extern "C" fn begin_access(buf: *mut bindings::dma_buf, _direction: RawDirection) -> c_int {
+    // SAFETY: The core calls this for our buffers, without the reservation.
+    unsafe { sync(buf, true) }
+}
+
+/// # Safety
+///
+/// As [`begin_access`].
+unsafe extern "C" fn end_access(buf: *mut bindings::dma_buf, _direction: RawDirection) -> c_int {
+    // SAFETY: As above.
+    unsafe { sync(buf, false) }
+}
+
+/// Hands all that devices have mapped over to the CPU, or back.
+///
+/// # Safety
+///
+/// `buf` must be one of ours, and the task not hold its reservation.
+unsafe fn sync(buf: *mut bindings::dma_buf, for_cpu: bool) -> c_int {
+    // SAFETY: The caller promises it.
+    let (resv, common) = unsafe { ((*buf).resv, Common::behind(buf).as_ref()) };
+    // Who gives a buffer back does not start over for a signal.
+    let error = if for_cpu {
+        // SAFETY: The caller promises that it may be locked.
+        unsafe { bindings::resv_lock_interruptible(resv, ptr::null_mut()) }
+    } else {
+        // SAFETY: As above.
+        unsafe { bindings::dma_resv_lock(resv, ptr::null_mut()) }
+    };
+    if error != 0 {
+        return error;
+    }
+    // SAFETY: It is held.
+    unsafe { common.with(|state| state.sync(for_cpu)) };
+    // SAFETY: It was locked above.
+    unsafe { bindings::dma_resv_unlock(resv) };
+    0
+}
+
+/// # Safety
+///
+/// `buf` must be one of ours, and `vma` be a mapping of its file that is being made.
+unsafe extern "C" fn mmap(
+    buf: *mut bindings::dma_buf,
+    vma: *mut bindings::vm_area_struct,
+) -> c_int {
+    lockdep::assert_mmap_held();
+    // SAFETY: The mapping is being made, and keeps the buffer by its file.
+    unsafe { bindings::buffer_mmap(vma, FAULTS, buf) }
+}
+
+/// Gives user space the page that the buffer has at the place that it touched, now.
+///
+/// # Safety
+///
+/// `fault` must be one in a mapping that [`mmap`] made.
+unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
+    // SAFETY: `mmap` has put the buffer there.
+    let buf = unsafe { bindings::fault_buffer(fault) };
+    // SAFETY: It is one of ours, which the mapping keeps.
+    let (resv, common) = unsafe { ((*buf).resv, Common::behind(buf).as_ref()) };
+    // SAFETY: It may be locked under the mmap lock.
+    let locked = to_result(unsafe { bindings::resv_lock_interruptible(resv, ptr::null_mut()) });
+    if locked.is_err() {
+        // The signal first; then the task comes back.
+        return bindings::vm_fault_reason_VM_FAULT_NOPAGE;
+    }
+    // SAFETY: The fault is valid.
+    let index = unsafe { bindings::fault_index(fault) };
+    // SAFETY: It is held.
+    let page: Option<PagePointer> =
+        unsafe { common.with(|state| state.storage.pages().get(index).copied()) };
+    let result = match page {
+        // Under the lock still: who moves the buffer takes out what was inserted before.
+        // SAFETY: The mapping has no pages of its own, and this one stays until it is taken out.
+        Some(page) => unsafe { bindings::fault_insert(fault, page) },
+        None => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
+    };
+    // SAFETY: It was locked above.
+    unsafe { bindings::dma_resv_unlock(resv) };
+    result
+}

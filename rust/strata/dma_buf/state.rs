@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is behind a buffer that is exported on Strata, whoever exports it.
+
+use super::{
+    ops::OPS,
+    storage::{
+        Table,
+        Window, //
+    },
+    DmaBuf,
+    Storage, //
+};
+use crate::{
+    bindings,
+    cx::{
+        Cx,
+        MmapHeld,
+        Process, //
+    },
+    resv::Resv, //
+};
+use core::{
+    any::TypeId,
+    cell::UnsafeCell,
+    ffi::c_void,
+    mem,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// What an exporter decides.
+pub(super) struct Hooks {
+    /// # Safety
+    ///
+    /// The first must be of what the hooks are for, the last be valid.
+    pub(super) attach: unsafe fn(
+        NonNull<Common>,
+        &mut Cx<'_, MmapHeld>,
+        *mut bindings::dma_buf_attachment,
+    ) -> Result,
+    /// # Safety
+    ///
+    /// It must be of what the hooks are for, and be nobody else's.
+    pub(super) release: unsafe fn(NonNull<Common>, &mut Cx<'_, Process>),
+}
+
+/// What is behind each buffer, whoever exports it.
+pub(super) struct Common {
+    pub(super) hooks: &'static Hooks,
+    exporter: TypeId,
+    /// Guarded by the reservation.
+    state: UnsafeCell<State>,
+    _resv: Option<Keep>,
+}
+
+/// A reservation that is shared, kept.
+struct Keep {
+    resv: *const c_void,
+    /// # Safety
+    ///
+    /// It takes `resv`, once.
+    drop: unsafe fn(*const c_void),
+}
+
+impl Keep {
+    fn new<D: 'static>(resv: Arc<Resv<D>>) -> Self {
+        /// # Safety
+        ///
+        /// `resv` must come from `Arc::into_raw()`, and be the caller's to give.
+        unsafe fn drop_arc<D>(resv: *const c_void) {
+            // SAFETY: The caller promises it.
+            drop(unsafe { Arc::<Resv<D>>::from_raw(resv.cast()) });
+        }
+
+        Self {
+            resv: Arc::into_raw(resv).cast(),
+            drop: drop_arc::<D>,
+        }
+    }
+}
+
+impl Drop for Keep {
+    fn drop(&mut self) {
+        // SAFETY: It was made with just this function, and is dropped once.
+        unsafe { (self.drop)(self.resv) };
+    }
+}
+
+/// What the reservation of a buffer guards.
+pub(super) struct State {
+    // Before the storage, for the order in which they are read; each keeps its own.
+    pub(super) tables: KVec<KBox<Table>>,
+    /// Kept when nobody uses it, until the buffer moves.
+    pub(super) window: Option<Window>,
+    pub(super) vmapped: bool,
+    pub(super) pins: usize,
+    pub(super) storage: Arc<Storage>,
+}
+
+impl State {
+    pub(super) fn storage(&self) -> Arc<Storage> {
+        self.storage.clone()
+    }
+
+    pub(super) fn must_stay(&self) -> bool {
+        self.vmapped || self.pins != 0
+    }
+
+    /// Puts another storage in the place of the one that there is. The window was of that.
+    pub(super) fn replace(&mut self, storage: Arc<Storage>) -> (Arc<Storage>, Option<Window>) {
+        (mem::replace(&mut self.storage, storage), self.window.take())
+    }
+
+    pub(super) fn sync(&self, for_cpu: bool) {
+        for table in &self.tables {
+            table.sync(for_cpu);
+        }
+    }
+}
+
+impl Common {
+    pub(super) fn new<E: 'static, D: 'static>(
+        hooks: &'static Hooks,
+        storage: Arc<Storage>,
+        resv: Option<Arc<Resv<D>>>,
+    ) -> Self {
+        let state = State {
+            tables: KVec::new(),
+            window: None,
+            vmapped: false,
+            pins: 0,
+            storage,
+        };
+        Self {
+            hooks,
+            exporter: TypeId::of::<E>(),
+            state: UnsafeCell::new(state),
+            _resv: resv.map(Keep::new),
+        }
+    }
+
+    /// What is behind a buffer, if it is one of ours.
+    pub(super) fn of(buf: &DmaBuf) -> Option<&Self> {
+        // SAFETY: It does not change.
+        let ops = unsafe { (*buf.as_ptr()).ops };
+        if !ptr::eq(ops, &raw const OPS) {
+            return None;
+        }
+        // SAFETY: Whoever uses our operations has put that there, until the buffer is released.
+        Some(unsafe { Self::behind(buf.as_ptr()).as_ref() })
+    }
+
+    /// What is behind a buffer of ours.
+    ///
+    /// # Safety
+    ///
+    /// `buf` must have our operations, and not be released yet.
+    pub(super) unsafe fn behind(buf: *mut bindings::dma_buf) -> NonNull<Self> {
+        // SAFETY: The caller promises that it is there.
+        unsafe { NonNull::new_unchecked((*buf).priv_.cast()) }
+    }
+
+    pub(super) fn is_of(&self, exporter: TypeId) -> bool {
+        self.exporter == exporter
+    }
+
+    /// Shows what the reservation guards.
+    ///
+    /// # Safety
+    ///
+    /// The running task must hold it. `f` must not get here again: it calls nobody but us.
+    pub(super) unsafe fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        // SAFETY: The caller promises that nobody else looks at it.
+        f(unsafe { &mut *self.state.get() })
+    }
+
+    pub(super) fn into_storage(self) -> Arc<Storage> {
+        let state = self.state.into_inner();
+        if !state.tables.is_empty() {
+            pr_warn!("a dma-buf was released while a device had it mapped\n");
+        }
+        state.storage
+    }
+}

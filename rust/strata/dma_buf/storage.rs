@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where the contents of a buffer are that we export: pages, and what is made of them.
+//!
+//! Whoever has something made of the pages shares them. So a device that still looks at where a
+//! buffer was sees old contents, never the memory of somebody else.
+//!
+//! C: [`include/linux/scatterlist.h`](srctree/include/linux/scatterlist.h),
+//! [`include/linux/dma-mapping.h`](srctree/include/linux/dma-mapping.h).
+
+use super::{
+    device_ptr,
+    raw::RawDirection, //
+};
+use crate::{
+    bindings,
+    cx::{
+        Cx,
+        MayAlloc,
+        MaySleep, //
+    },
+    gfp,
+    page::Pages,
+    shmem::Held, //
+};
+use core::{
+    ffi::c_void,
+    ptr::NonNull, //
+};
+use kernel::{
+    alloc::KVVec,
+    device::Device,
+    error::to_result,
+    page::PAGE_SHIFT,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+    types::Opaque, //
+};
+
+pub(super) type PagePointer = *mut bindings::page;
+
+/// Pages that stay for as long as anybody has this: the contents of a buffer.
+///
+/// # Invariants
+///
+/// There are some, and no more than `u32::MAX`.
+pub struct Storage {
+    kind: Kind,
+}
+
+enum Kind {
+    Shmem(Held),
+    Pages {
+        pointers: KVVec<PagePointer>,
+        // They are what `pointers` points to.
+        _pages: Pages,
+    },
+}
+
+// SAFETY: References to pages are of no task.
+unsafe impl Send for Storage {}
+// SAFETY: It only ever gives out where the pages are.
+unsafe impl Sync for Storage {}
+
+impl Storage {
+    /// Pages of user space's kind, which are in memory for as long as they are held.
+    ///
+    /// Whoever got them may have written to them: they count as dirty when they are let go.
+    ///
+    /// # Context
+    ///
+    /// Where `GFP_KERNEL` is allowed.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for none or more than any device takes; `ENOMEM`. The pages are let go then.
+    pub fn of_shmem<L, S>(cx: &mut Cx<'_, L, S>, held: Held) -> Result<Arc<Self>>
+    where
+        L: MayAlloc<gfp::Kernel>,
+        S: MaySleep,
+    {
+        Self::check(held.count())?;
+        // INVARIANT: Just checked.
+        let storage = Self {
+            kind: Kind::Shmem(held),
+        };
+        Ok(gfp::kernel(cx).arc(storage)?)
+    }
+
+    /// Pages that stay in memory.
+    ///
+    /// # Context
+    ///
+    /// Where `GFP_KERNEL` is allowed.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_shmem`](Self::of_shmem).
+    pub fn of_pages<L, S>(cx: &mut Cx<'_, L, S>, pages: Pages) -> Result<Arc<Self>>
+    where
+        L: MayAlloc<gfp::Kernel>,
+        S: MaySleep,
+    {
+        Self::check(pages.count())?;
+        let mut pointers = gfp::kernel(cx).large_vec(pages.count())?;
+        for page in pages.iter() {
+            // The room was allocated above.
+            pointers
+                .push_within_capacity(page.as_ptr())
+                .map_err(|_| ENOMEM)?;
+        }
+        // INVARIANT: Checked above.
+        let storage = Self {
+            kind: Kind::Pages {
+                pointers,
+                _pages: pages,
+            },
+        };
+        Ok(gfp::kernel(cx).arc(storage)?)
+    }
+
+    fn check(count: usize) -> Result {
+        match u32::try_from(count) {
+            Ok(1..) => Ok(()),
+            _ => Err(EINVAL),
+        }
+    }
+
+    pub(super) fn pages(&self) -> &[PagePointer] {
+        match &self.kind {
+            Kind::Shmem(held) => held.pointers(),
+            Kind::Pages { pointers, .. } => pointers,
+        }
+    }
+
+    /// How many bytes there are.
+    pub fn size(&self) -> usize {
+        self.pages().len() << PAGE_SHIFT
+    }
+
+    /// Copies all that is in `from`, which is of the same size. Sleeps.
+    pub(super) fn copy(&self, from: &Self) {
+        let (to, from) = (self.pages(), from.pages());
+        let count = to.len().min(from.len());
+        // SAFETY: There are so many pages in each, which are referenced; C does not write to the
+        // arrays.
+        unsafe { bindings::pages_copy(to.as_ptr().cast_mut(), from.as_ptr().cast_mut(), count) };
+    }
+}
+
+/// What a device sees of a storage: its pages, mapped for it. Unmapped when dropped.
+///
+/// # Invariants
+///
+/// `table` is of the pages of `storage`, and mapped for `device` in `direction`.
+pub(super) struct Table {
+    table: Opaque<bindings::sg_table>,
+    device: ARef<Device>,
+    direction: RawDirection,
+    // Dropped last: a device reaches it until it is unmapped.
+    _storage: Arc<Storage>,
+}
+
+impl Table {
+    /// Sleeps, and allocates with `GFP_KERNEL`.
+    pub(super) fn new(
+        storage: Arc<Storage>,
+        device: ARef<Device>,
+        direction: RawDirection,
+    ) -> Result<KBox<Self>> {
+        let room = KBox::<Self>::new_uninit(GFP_KERNEL)?;
+        let table = Opaque::new(bindings::sg_table::default());
+        let pages = storage.pages();
+        // SAFETY: The table is ours to fill, C does not write to the array, and the pages stay for as
+        // long as we have the storage.
+        to_result(unsafe {
+            bindings::table_map(
+                table.get(),
+                pages.as_ptr().cast_mut(),
+                pages.len(),
+                device_ptr(&device),
+                direction,
+            )
+        })?;
+        // INVARIANT: Just mapped.
+        Ok(room.write(Self {
+            table,
+            device,
+            direction,
+            _storage: storage,
+        }))
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::sg_table {
+        self.table.get()
+    }
+
+    /// Makes what the device wrote visible to the CPU, or what the CPU wrote to the device.
+    pub(super) fn sync(&self, for_cpu: bool) {
+        // SAFETY: By the type invariants it is mapped so.
+        unsafe {
+            bindings::table_sync(
+                self.table.get(),
+                device_ptr(&self.device),
+                self.direction,
+                for_cpu,
+            )
+        };
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants it is mapped so.
+        unsafe {
+            bindings::table_unmap(self.table.get(), device_ptr(&self.device), self.direction)
+        };
+    }
+}
+
+/// What the kernel sees of a storage: its pages side by side. Unmapped when dropped.
+///
+/// # Invariants
+///
+/// `address` is where all pages of `storage` are mapped.
+pub(super) struct Window {
+    address: NonNull<c_void>,
+    // Dropped last: it is reached until it is unmapped.
+    _storage: Arc<Storage>,
+}
+
+impl Window {
+    /// Sleeps, and allocates with `GFP_KERNEL`.
+    pub(super) fn new(storage: Arc<Storage>) -> Result<Self> {
+        let pages = storage.pages();
+        // SAFETY: C does not write to the array, and the pages stay for as long as we have the storage.
+        let address = unsafe { bindings::pages_vmap(pages.as_ptr().cast_mut(), pages.len()) };
+        // INVARIANT: Just mapped.
+        Ok(Self {
+            address: NonNull::new(address).ok_or(ENOMEM)?,
+            _storage: storage,
+        })
+    }
+
+    pub(super) fn address(&self) -> NonNull<c_void> {
+        self.address
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is mapped there.
+        unsafe { bindings::pages_vunmap(self.address.as_ptr()) };
+    }
+}

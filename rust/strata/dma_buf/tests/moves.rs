@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Buffers that move, and those that stay.
+
+use super::*;
+use crate::{
+    dev::user::UserRange,
+    fence::Timeline,
+    resv::Usage,
+    shmem::Shmem, //
+};
+
+// As user space has them: the kernel's crate does not.
+const PROT_READ_WRITE: usize = 3;
+const MAP_SHARED: usize = 1;
+const MAP_PRIVATE: usize = 2;
+
+fn shmem(cx: &mut Cx<'_, Process>) -> Result<Arc<Storage>> {
+    let held = Shmem::new(cx, c"strata-dma-buf", SIZE as u64)?.pages(cx)?;
+    Storage::of_shmem(cx, held)
+}
+
+/// Moves the buffer, if it lets itself be moved now.
+fn move_to(
+    cx: &mut Cx<'_, Process>,
+    buf: &Exported<Probe>,
+    to: Arc<Storage>,
+) -> Result<Arc<Storage>> {
+    buf.lock(cx, |held, cx| Ok(buf.move_to(cx, held, to, 1)?))
+}
+
+#[kunit_tests(strata_dma_buf_moves)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn what_is_pinned_or_mapped_stays() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let told = gfp::kernel(cx).arc(Told(Atomic::new(0)))?;
+            let mut attachment = Attachment::dynamic(cx, rig.buf(), rig.device(), told.clone())?;
+            let to = pages(cx)?;
+
+            // Mapped into the kernel, under the lock.
+            let buf = rig.buf();
+            let to = buf.lock(cx, |held, cx| {
+                let map = buf.vmap(cx, held)?;
+                let NotMoved { to, cause } = match rig.buf.move_to(cx, held, to, 1) {
+                    Ok(_) => return Err(EIO),
+                    Err(error) => error,
+                };
+                assert_eq!(cause, EBUSY);
+                drop(map);
+                Ok(to)
+            })?;
+            // Pinned, and mapped into the kernel for longer than that.
+            let mut pinned = attachment.pin(cx)?;
+            assert_eq!(move_to(cx, &rig.buf, to.clone()).err(), Some(EBUSY));
+            let map = pinned.vmap(cx)?;
+            let seen = rig
+                .buf
+                .access(cx, Read, |access, _| map.contents(access)?.load(0))??;
+            assert_eq!(seen, 0);
+            drop(map);
+            let mapped = pinned.map(cx, DataDirection::Bidirectional)?;
+            let map = mapped.vmap(cx)?;
+            drop(map);
+            mapped.close(cx);
+            assert_eq!(move_to(cx, &rig.buf, to.clone()).err(), Some(EBUSY));
+            // Nobody was told: nothing was tried.
+            assert_eq!(told.0.load(Relaxed), 0);
+            pinned.close(cx);
+            move_to(cx, &rig.buf, to)?;
+            assert_eq!(told.0.load(Relaxed), 1);
+            attachment.close(cx);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_move_is_seen_by_those_who_map_again() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let told = gfp::kernel(cx).arc(Told(Atomic::new(0)))?;
+            let mut attachment = Attachment::dynamic(cx, rig.buf(), rig.device(), told.clone())?;
+            let offsets = [0, PAGE_SIZE, SIZE - 4];
+            for (offset, value) in offsets.into_iter().zip(0x51..) {
+                exchange(cx, &rig.buf, offset, value)?;
+            }
+            let (first, second) = (shmem(cx)?, pages(cx)?);
+            let buf = rig.buf();
+            buf.lock(cx, |held, cx| {
+                let mapped = attachment.map(cx, held, DataDirection::Bidirectional)?;
+                let old = mapped.ranges().next().ok_or(EINVAL)?;
+                // It does not hinder the move; the old contents stay while it looks at them.
+                let from = rig.buf.move_to(cx, held, first, 1)?;
+                assert!(!Arc::ptr_eq(&from, &rig.buf.storage(held)?));
+                drop(from);
+                assert_eq!(rig.first_byte(old), 0x51);
+                drop(mapped);
+                let mapped = attachment.map(cx, held, DataDirection::Bidirectional)?;
+                let new = mapped.ranges().next().ok_or(EINVAL)?;
+                assert!(new.address != old.address);
+                assert_eq!(rig.first_byte(new), 0x51);
+                Ok::<(), Error>(())
+            })?;
+            assert_eq!(told.0.load(Relaxed), 1);
+            // In reclaim, where nothing is allocated.
+            let moved = cx.reclaim(|cx| {
+                buf.resv()
+                    .try_lock(cx, |held, (), cx| rig.buf.move_idle(cx, held, second))
+            });
+            drop(moved.ok_or(EBUSY)??);
+            assert_eq!(told.0.load(Relaxed), 2);
+            for (offset, value) in offsets.into_iter().zip(0x51..) {
+                assert_eq!(exchange(cx, &rig.buf, offset, 0)?, value);
+            }
+            attachment.close(cx);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_move_waits_for_the_fences() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let timeline = Timeline::new(cx, c"strata", c"dma-buf")?;
+            let prepared = timeline.prepare(&mut gfp::kernel(cx))?;
+            let signaller = rig.buf.lock(cx, |held, cx| {
+                let slot = held.reserve_one(&mut gfp::kernel(cx))?;
+                cx.signalling(|cx| {
+                    let (fence, signaller) = prepared.publish(cx);
+                    slot.add(cx, &fence, Usage::Bookkeep)?;
+                    Ok::<_, Error>(signaller)
+                })
+            })?;
+            let to = pages(cx)?;
+            assert_eq!(move_to(cx, &rig.buf, to.clone()).err(), Some(ETIMEDOUT));
+            cx.signalling(|cx| signaller.signal(cx, Ok(())));
+            let from = move_to(cx, &rig.buf, to.clone())?;
+            assert!(!Arc::ptr_eq(&from, &to));
+            // One of another size is none of its.
+            let short = Pages::new(cx, 1)?;
+            let short = Storage::of_pages(cx, short)?;
+            assert_eq!(move_to(cx, &rig.buf, short).err(), Some(EINVAL));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn user_space_sees_where_it_is_now() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let map = |flags: usize, length: usize, offset: usize| {
+                // SAFETY: A case is running, and the file is open.
+                let address = unsafe {
+                    bindings::kunit_vm_mmap(
+                        bindings::kunit_get_current_test(),
+                        (*rig.buf.as_ptr()).file,
+                        0,
+                        length,
+                        PROT_READ_WRITE,
+                        flags,
+                        offset,
+                    )
+                };
+                address as isize
+            };
+            assert!(map(MAP_PRIVATE, SIZE, 0) <= 0);
+            assert!(map(MAP_SHARED, SIZE + PAGE_SIZE, 0) <= 0);
+            assert!(map(MAP_SHARED, SIZE, PAGE_SIZE) <= 0);
+            let address = map(MAP_SHARED, SIZE, 0);
+            assert!(address > 0);
+            let word = UserRange::new(address as usize + PAGE_SIZE, 4);
+            word.write(cx, &0x61_u32)?;
+            assert_eq!(exchange(cx, &rig.buf, PAGE_SIZE, 0x62)?, 0x61);
+            assert_eq!(word.read::<u32, _, _>(cx)?, 0x62);
+            for value in 0x63..0x67_u32 {
+                let to = pages(cx)?;
+                move_to(cx, &rig.buf, to)?;
+                assert_eq!(word.read::<u32, _, _>(cx)?, value - 1);
+                word.write(cx, &value)?;
+                assert_eq!(exchange(cx, &rig.buf, PAGE_SIZE, value)?, value);
+            }
+            Ok(())
+        })
+    }
+}
