@@ -194,6 +194,13 @@ use strata::{{
         user::UserRange,
         work, //
     }},
+    dma_buf::{{
+        Attachment,
+        Exported,
+        Exporter,
+        Static,
+        Storage, //
+    }},
     fence::{{
         Callback,
         Fence,
@@ -224,6 +231,7 @@ use strata::{{
     reserve::Reserve,
     resv::{{
         self,
+        Held,
         Resv, //
     }},
     shmem::Shmem,
@@ -263,6 +271,15 @@ impl lru::Item for Buffer {{
     type State = u32;
 }}
 
+/// What is given away.
+struct Frame;
+
+impl Exporter for Frame {{
+    type Owner = strata::Strata;
+
+    const NAME: &'static CStr = c"frame";
+}}
+
 /// What is mapped in a VA space.
 struct Gpu;
 
@@ -290,6 +307,10 @@ struct It<'a, I: work::Item, P: Shrinker, C: Callback, H: Hang> {{
     signal_spin: &'a SignalSpinLock<u32>,
     irq_spin: &'a IrqSpinLock<u32>,
     resv: &'a Resv,
+    held: &'a Held<'a>,
+    attachment: Attachment<'a, Static>,
+    buffer: &'a Exported<Frame>,
+    storage: Arc<Storage>,
     fence: ARef<Fence>,
     signaller: Signaller,
     waiter: Waiter<C>,

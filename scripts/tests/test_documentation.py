@@ -50,7 +50,7 @@ class Quotes(unittest.TestCase):
         self.assertEqual(program("readme_excerpt").splitlines()[int(number) - 1], shown)
 
     def test_pages_show_what_is_compiled(self) -> None:
-        for name in ("driver", "shrinker", "maple", "va", "fence"):
+        for name in ("driver", "shrinker", "maple", "va", "fence", "dma_buf"):
             blocks = re.findall(r"^\.\. code-block:: rust\n\n((?: +.*\n|\n)+)", page(name).expandtabs(), re.M)
             compiled = squeezed(program(f"ok_documented_{name}"))
             self.assertGreater(len(blocks), 5, name)
