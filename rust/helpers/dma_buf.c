@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/dma-buf.h>
+#include <linux/file.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
@@ -17,6 +18,12 @@
 void strata_helper_dma_buf_ref(struct dma_buf *buf)
 {
 	get_dma_buf(buf);
+}
+
+/* Anywhere: the last one is put by a task or a worker. */
+void strata_helper_dma_buf_unref(struct dma_buf *buf)
+{
+	fput(buf->file);
 }
 
 /* Copies the name that user space gave @buf; none is empty. */

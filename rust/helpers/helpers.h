@@ -306,6 +306,7 @@ size_t strata_helper_reserve_left(struct mempool *pool);
 
 /* dma_buf.c: buffers that drivers share, and the pages of those that we export */
 void strata_helper_dma_buf_ref(struct dma_buf *buf);
+void strata_helper_dma_buf_unref(struct dma_buf *buf);
 void strata_helper_dma_buf_name(struct dma_buf *buf, char *name, size_t size);
 int strata_helper_dma_buf_pin_unlocked(struct dma_buf_attachment *attachment);
 void strata_helper_dma_buf_unpin_unlocked(struct dma_buf_attachment *attachment);

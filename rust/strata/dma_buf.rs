@@ -3,7 +3,7 @@
 //! Buffers that drivers share: given away, attached to, mapped, pinned, moved.
 //!
 //! The kernel's rules for a `dma_buf` say of each call whether the buffer's reservation must be held
-//! or must not be. Here what needs it takes the [`Held`](crate::resv::Held) of it, what must not
+//! or must not be. Here what needs it takes the [`Held`] of it, what must not
 //! have it takes a token of a level before [`ResvHeld`], and what an importer gets under the lock
 //! does not outlive it.
 //!

@@ -15,8 +15,9 @@
  *   in which they were submitted. Queues do not wait for each other, but by fences.
  *
  * STRATA_VBIND_BIND and STRATA_VBIND_EXEC submit a job each. What a job needs is
- * taken when it is submitted: a call that fails has changed nothing, and a job
- * whose submission succeeded never fails for want of memory.
+ * taken when it is submitted: a call that fails has changed nothing (but that
+ * buffers may be held that were not before), and a job whose submission succeeded
+ * never fails for want of memory.
  *
  * A job begins when the fences that it waits for are signalled, and the job before
  * it in its queue has ended. It ends by signalling its own fence, which others can

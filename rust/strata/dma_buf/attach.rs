@@ -234,7 +234,7 @@ impl<M: Mode> Attachment<'_, M> {
     /// Maps the buffer for the device, for as long as the reservation is held.
     ///
     /// What the device does with it has to be done by then: longer than that, only what is
-    /// [pinned](MappedPinned) stays.
+    /// [pinned](super::MappedPinned) stays.
     ///
     /// # Context
     ///

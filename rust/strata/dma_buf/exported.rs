@@ -276,7 +276,10 @@ impl<E: Exporter> Exported<E> {
     /// The buffer as what it is, if `E` exports it: user space may give us our own.
     pub fn of(buf: &DmaBuf) -> Option<&Self> {
         let common = Common::of(buf)?;
-        if !common.is_of(TypeId::of::<E>()) {
+        // SAFETY: The buffer is valid.
+        let owner = unsafe { (*buf.as_ptr()).owner };
+        // Crates of other modules may be called as ours, and have a type of that name, too.
+        if owner != <E::Owner as Owner>::MODULE.as_ptr() || !common.is_of(TypeId::of::<E>()) {
             return None;
         }
         // SAFETY: It is transparent.

@@ -30,8 +30,9 @@ pub(super) type RawDirection = bindings::dma_data_direction;
 /// `buf` must be valid, and a reference to it the caller's to give.
 #[inline(never)]
 pub(super) unsafe fn put(buf: *mut bindings::dma_buf) {
+    // Not `dma_buf_put()`, which takes a lock to trace it that is taken with interrupts on.
     // SAFETY: The caller promises it.
-    unsafe { bindings::dma_buf_put(buf) };
+    unsafe { bindings::dma_buf_unref(buf) };
 }
 
 #[inline(never)]

@@ -25,7 +25,6 @@ use kernel::{
     },
     dma::DataDirection,
     error::to_result,
-    faux,
     page::PAGE_SIZE,
     sync::{
         aref::ARef,
@@ -86,12 +85,41 @@ impl Importer for Told {
     }
 }
 
+/// A device that is bound to nothing real. Not `kernel::faux`, which 7.3 changes.
+struct Faux(NonNull<bindings::faux_device>);
+
+impl Faux {
+    fn new() -> Result<Self> {
+        let name = c"strata-dma-buf".as_char_ptr();
+        // SAFETY: The name is copied; a faux device needs neither a parent nor operations.
+        let faux = unsafe { bindings::faux_device_create(name, ptr::null_mut(), ptr::null()) };
+        let faux = Self(NonNull::new(faux).ok_or(ENODEV)?);
+        // SAFETY: The device is registered.
+        to_result(unsafe { bindings::device_reaches_all(device_ptr(faux.device())) })?;
+        Ok(faux)
+    }
+
+    fn device(&self) -> &Device<Bound> {
+        // SAFETY: It is registered for as long as this is there.
+        let device = unsafe { &raw mut (*self.0.as_ptr()).dev };
+        // SAFETY: As above, and bound for as long.
+        unsafe { Device::from_raw(device) }
+    }
+}
+
+impl Drop for Faux {
+    fn drop(&mut self) {
+        // SAFETY: It is registered.
+        unsafe { bindings::faux_device_destroy(self.0.as_ptr()) };
+    }
+}
+
 /// A buffer, a device, and what became of them.
 struct Rig {
     buf: ARef<Exported<Probe>>,
     attached: Arc<Atomic<i32>>,
     released: Arc<Atomic<i32>>,
-    faux: faux::Registration,
+    faux: Faux,
 }
 
 impl Rig {
@@ -104,14 +132,11 @@ impl Rig {
             only_revocable,
         };
         let storage = pages(cx)?;
-        let faux = faux::Registration::new(c"strata-dma-buf", None)?;
-        // SAFETY: The device is registered.
-        to_result(unsafe { bindings::device_reaches_all(device_ptr(faux.as_ref())) })?;
         Ok(Self {
             buf: Exported::new(cx, probe, storage)?,
             attached,
             released,
-            faux,
+            faux: Faux::new()?,
         })
     }
 
@@ -120,8 +145,7 @@ impl Rig {
     }
 
     fn device(&self) -> &Device<Bound> {
-        // SAFETY: A faux device is bound for as long as it is registered.
-        unsafe { self.faux.as_ref().as_bound() }
+        self.faux.device()
     }
 
     /// What the device finds at the start of a range.

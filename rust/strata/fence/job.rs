@@ -327,7 +327,7 @@ unsafe extern "C" fn give_up(work: *mut bindings::work_struct) {
     // SAFETY: As above.
     let job = unsafe { NonNull::new_unchecked(job) };
     // SAFETY: The job is there while its count is not 0; nobody changes them.
-    let waits = unsafe { &*(&raw const (*job.as_ptr()).waits) };
+    let waits = unsafe { &(*job.as_ptr()).waits };
     let (first, count) = (waits.as_ptr().cast_mut(), waits.len());
     for index in 0..count {
         // SAFETY: It is an element.
@@ -375,9 +375,9 @@ impl Waiting {
     /// The job must be there.
     unsafe fn end(job: NonNull<Self>) {
         // SAFETY: The caller promises it.
-        let pending = unsafe { &*(&raw const (*job.as_ptr()).pending) };
+        let pending = unsafe { &(*job.as_ptr()).pending };
         // SAFETY: As above.
-        let error = unsafe { &*(&raw const (*job.as_ptr()).error) };
+        let error = unsafe { &(*job.as_ptr()).error };
         let count = pending.as_atomic();
         let mut pending = count.load(Relaxed);
         loop {
@@ -409,7 +409,7 @@ impl Waiting {
     /// One must be the caller's to give.
     unsafe fn put(job: NonNull<Self>) {
         // SAFETY: The job is there while its count is not 0.
-        let pending = unsafe { &*(&raw const (*job.as_ptr()).pending) };
+        let pending = unsafe { &(*job.as_ptr()).pending };
         if pending.dec_and_test() {
             // SAFETY: It is held, and this happens once. Nothing of it is touched after.
             unsafe { Header::enqueue(job.cast(), &QUEUE) };
