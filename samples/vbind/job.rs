@@ -63,7 +63,6 @@ pub(crate) struct Kept {
     engine: Arc<Engine>,
     vm: Arc<Vm>,
     _buffers: KVVec<BufferRef>,
-    _counted: Counted,
 }
 
 impl Kept {
@@ -73,18 +72,32 @@ impl Kept {
         vm: &Arc<Vm>,
         buffers: KVVec<BufferRef>,
     ) -> Self {
-        engine.count(1);
         Self {
             shared,
             engine: engine.clone(),
             vm: vm.clone(),
             _buffers: buffers,
+        }
+    }
+}
+
+/// A job that has not ended, as it is counted.
+struct Pending {
+    engine: Arc<Engine>,
+    _counted: Counted,
+}
+
+impl Pending {
+    fn new(engine: &Arc<Engine>) -> Self {
+        engine.count(1);
+        Self {
+            engine: engine.clone(),
             _counted: engine.account().one(Figure::Jobs),
         }
     }
 }
 
-impl Drop for Kept {
+impl Drop for Pending {
     fn drop(&mut self) {
         self.engine.count(-1);
     }
@@ -107,6 +120,7 @@ pub(crate) struct Job {
     epoch: u32,
     /// What it takes of what there may be; others may have it when the job has ended.
     room: Room,
+    pending: Pending,
     submitted: Instant<Monotonic>,
     began: Instant<Monotonic>,
     kept: Arc<Kept>,
@@ -126,6 +140,7 @@ impl Job {
     where
         L: MayAlloc<gfp::Kernel>,
     {
+        let pending = Pending::new(&kept.engine);
         let kept = gfp::kernel(cx).arc(kept)?;
         let retire = work::Prepared::new(cx, Retire(kept.clone()))?;
         let now = Instant::now();
@@ -134,6 +149,7 @@ impl Job {
             waits,
             epoch,
             room,
+            pending,
             submitted: now,
             began: now,
             kept,
@@ -180,6 +196,7 @@ impl Job {
             work,
             waits,
             room,
+            pending,
             submitted,
             began,
             kept,
@@ -187,7 +204,7 @@ impl Job {
             ..
         } = self;
         // A cancelled one still has it. What a request prepared is dropped by a worker.
-        drop((work, room));
+        drop(work);
         let fence = signaller.fence().clone();
         let (waited_ns, ran_ns) = (
             nanoseconds(submitted, began),
@@ -203,6 +220,9 @@ impl Job {
         );
         kept.shared.timings().add(waited_ns, ran_ns);
         let error = outcome.err().map_or(0, Error::to_errno);
+        // Who sees the fence signalled finds nothing of the job in the figures. `kept` has the last
+        // reference to what both have.
+        drop((room, pending));
         trace::signal(fence.context(), fence.seqno(), error, ran_ns);
         signaller.signal(cx, outcome);
         kept.engine.end(cx, &fence);

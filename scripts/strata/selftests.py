@@ -34,7 +34,7 @@ _COMMAND = f"/{_GUEST}/run_kselftest.sh -c {COLLECTION}"
 _ALL_FAULTS = f"STRATA_ALL_FAULTS=1 /{_GUEST}/run_kselftest.sh -t {COLLECTION}:load_fault"
 _SOAK_ROUNDS = 10
 # For a hang of the whole VM: each program has its own, in the file `settings`.
-_TIMEOUT = 1800
+_TIMEOUT = 3000
 
 
 def build(kernel: Kernel) -> Path:
