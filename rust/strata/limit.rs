@@ -28,7 +28,7 @@ use crate::{
         Process,
         Reclaim, //
     },
-    gfp, lockdep,
+    gfp, lockdep, page,
     plan::{
         budget::{
             Attempt,
@@ -49,6 +49,7 @@ use crate::{
         Shrinker, //
     },
 };
+use core::num::NonZeroUsize;
 use kernel::{
     new_spinlock,
     prelude::*,
@@ -80,6 +81,27 @@ impl From<NoRoom> for Error {
 struct State {
     limits: Limits,
     ledger: Ledger,
+}
+
+/// The limits that a driver's module parameters ask for, in pages: `soft` is half of memory if it is 0,
+/// or the hard limit if that is less, and there is no hard limit if `hard` is 0.
+///
+/// # Context
+///
+/// Any. C: `totalram_pages()`.
+///
+/// # Errors
+///
+/// `EINVAL` if the soft limit is above the hard one.
+pub fn of_parameters(soft: usize, hard: usize) -> Result<Limits> {
+    let hard = NonZeroUsize::new(hard);
+    let default = page::total() / 2;
+    let soft = match (soft, hard) {
+        (0, Some(hard)) => default.min(hard.get()),
+        (0, None) => default,
+        (soft, _) => soft,
+    };
+    Limits::new(soft, hard).map_err(|_| EINVAL)
 }
 
 /// How many pages there may be.

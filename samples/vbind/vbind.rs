@@ -24,10 +24,7 @@
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 
-use core::{
-    borrow::Borrow,
-    num::NonZeroUsize, //
-};
+use core::borrow::Borrow;
 use kernel::{
     ioctl::{
         _IOW,
@@ -49,9 +46,10 @@ use strata::{
         },
         user::UserRange, //
     },
-    limit::LimitFile,
-    page,
-    plan::budget::Limits,
+    limit::{
+        self,
+        LimitFile, //
+    },
     prelude::*,
     shrinker::{
         Prepared,
@@ -119,22 +117,11 @@ fn number(value: impl Borrow<usize>) -> usize {
     *value.borrow()
 }
 
-/// The limits that the module's parameters ask for.
-fn limits() -> Result<Limits> {
-    let soft = number(module_parameters::limit.value());
-    let hard = NonZeroUsize::new(number(module_parameters::hard_limit.value()));
-    let default = page::total() / 2;
-    let soft = match (soft, hard) {
-        (0, Some(hard)) => default.min(hard.get()),
-        (0, None) => default,
-        (soft, _) => soft,
-    };
-    Limits::new(soft, hard).map_err(|_| EINVAL)
-}
-
 impl strata::dev::Module for Vbind {
     fn init(cx: &mut Cx<'_, Process>) -> Result<impl PinInit<Self, Error>> {
-        let limits = limits()?;
+        let soft = number(module_parameters::limit.value());
+        let hard = number(module_parameters::hard_limit.value());
+        let limits = limit::of_parameters(soft, hard)?;
         let prepared = Prepared::new(cx, c"strata-vbind")?;
         let shared = Shared::new(cx, &prepared, limits)?;
         let shrinker = prepared.register(cx, shared.clone());
