@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/crc32.h>
+#include <linux/device/faux.h>
 #include <linux/dma-buf.h>
-#include <linux/file.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
+#include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/io.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
@@ -55,14 +58,48 @@ void strata_helper_dma_buf_unpin_unlocked(struct dma_buf_attachment *attachment)
 	dma_resv_unlock(resv);
 }
 
-/* A table of @pages that @device can use.  No page may be freed before it is unmapped. */
+/* Pins the buffer of @attachment and maps it into the kernel, without the lock in between. */
+int strata_helper_dma_buf_pin_vmap(struct dma_buf_attachment *attachment, struct iosys_map *map)
+{
+	struct dma_buf *buf = attachment->dmabuf;
+	int err;
+
+	dma_resv_lock(buf->resv, NULL);
+	err = dma_buf_pin(attachment);
+	if (!err) {
+		err = dma_buf_vmap(buf, map);
+		if (err)
+			dma_buf_unpin(attachment);
+	}
+	dma_resv_unlock(buf->resv);
+	return err;
+}
+
+void strata_helper_dma_buf_vunmap_unpin(struct dma_buf_attachment *attachment,
+					struct iosys_map *map)
+{
+	struct dma_buf *buf = attachment->dmabuf;
+
+	dma_resv_lock(buf->resv, NULL);
+	dma_buf_vunmap(buf, map);
+	dma_buf_unpin(attachment);
+	dma_resv_unlock(buf->resv);
+}
+
+/*
+ * A table of @pages that @device can use, in pieces that it, and what bounces for
+ * it, can take.  No page may be freed before it is unmapped.
+ */
 int strata_helper_table_map(struct sg_table *table, struct page **pages, size_t count,
 			    struct device *device, enum dma_data_direction direction)
 {
+	size_t segment = min_t(size_t, dma_get_max_seg_size(device), dma_max_mapping_size(device));
 	int err;
 
+	if (segment < PAGE_SIZE)
+		return -EINVAL;
 	err = sg_alloc_table_from_pages_segment(table, pages, count, 0, count << PAGE_SHIFT,
-						dma_get_max_seg_size(device), GFP_KERNEL);
+						min_t(size_t, segment, UINT_MAX), GFP_KERNEL);
 	if (err)
 		return err;
 	err = dma_map_sgtable(device, table, direction, 0);
@@ -144,14 +181,33 @@ struct dma_buf *strata_helper_fault_buffer(struct vm_fault *fault)
 	return fault->vma->vm_private_data;
 }
 
+/* Only where the fault can be taken again: the kernel's own accesses cannot all be. */
+int strata_helper_fault_lock(struct vm_fault *fault, struct dma_resv *resv)
+{
+	if (fault->flags & FAULT_FLAG_INTERRUPTIBLE)
+		return dma_resv_lock_interruptible(resv, NULL);
+	return dma_resv_lock(resv, NULL);
+}
+
+bool strata_helper_fault_is_write(struct vm_fault *fault)
+{
+	return fault->flags & FAULT_FLAG_WRITE;
+}
+
 pgoff_t strata_helper_fault_index(struct vm_fault *fault)
 {
 	return fault->pgoff;
 }
 
-vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page)
+/* For reading, unless @write: the first write is told then (pfn_mkwrite). */
+vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page, bool write)
 {
-	return vmf_insert_pfn(fault->vma, fault->address, page_to_pfn(page));
+	struct vm_area_struct *vma = fault->vma;
+	pgprot_t protection = vma->vm_page_prot;
+
+	if (write && (vma->vm_flags & VM_WRITE))
+		protection = vm_get_page_prot(vma->vm_flags);
+	return vmf_insert_pfn_prot(vma, fault->address, page_to_pfn(page), protection);
 }
 
 /* Takes all pages out of all mappings of @buf; who touches them faults. */
@@ -211,13 +267,54 @@ void strata_helper_iosys_store(void *to, bool io, u32 value)
 		WRITE_ONCE(*(u32 *)to, value);
 }
 
-#if IS_ENABLED(CONFIG_KUNIT)
-/* A device that reaches all memory, for tests: a faux device reaches none. */
-int strata_helper_device_reaches_all(struct device *device)
+u64 strata_helper_iosys_load64(const void *from, bool io)
 {
-	return dma_coerce_mask_and_coherent(device, DMA_BIT_MASK(64));
+	if (io)
+		return lo_hi_readq((const __force void __iomem *)from);
+	return READ_ONCE(*(const u64 *)from);
 }
 
+void strata_helper_iosys_store64(void *to, bool io, u64 value)
+{
+	if (io)
+		lo_hi_writeq(value, (__force void __iomem *)to);
+	else
+		WRITE_ONCE(*(u64 *)to, value);
+}
+
+/* Of a device's memory in pieces: it may not be read as memory is. */
+u32 strata_helper_iosys_crc32c(u32 crc, const void *from, bool io, size_t length)
+{
+	u8 piece[64];
+	size_t some;
+
+	if (!io)
+		return crc32c(crc, from, length);
+	for (; length; length -= some, from += some) {
+		some = min(length, sizeof(piece));
+		memcpy_fromio(piece, (const __force void __iomem *)from, some);
+		crc = crc32c(crc, piece, some);
+	}
+	return crc;
+}
+
+/* A device without hardware, which reaches all memory: a faux device by itself reaches none. */
+struct faux_device *strata_helper_faux_create(const char *name)
+{
+	struct faux_device *faux = faux_device_create(name, NULL, NULL);
+	int err;
+
+	if (!faux)
+		return ERR_PTR(-ENODEV);
+	err = dma_coerce_mask_and_coherent(&faux->dev, DMA_BIT_MASK(64));
+	if (err) {
+		faux_device_destroy(faux);
+		return ERR_PTR(err);
+	}
+	return faux;
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
 /* The bytes that a device would find there, for tests: without a unit that translates. */
 void *strata_helper_device_bytes(struct device *device, dma_addr_t address)
 {

@@ -21,6 +21,7 @@ struct dentry;
 struct device;
 struct dma_buf;
 struct dma_buf_attachment;
+struct faux_device;
 struct dma_fence;
 struct dma_fence_ops;
 struct dma_resv;
@@ -190,7 +191,8 @@ struct page *strata_helper_shmem_page(struct file *file, pgoff_t index);
 int strata_helper_shmem_crc32c(struct file *file, pgoff_t index, size_t offset, size_t length,
 			       u32 *crc);
 void strata_helper_shmem_set_held(struct file *file, bool held);
-void strata_helper_shmem_put_pages(struct file *file, struct page **pages, size_t count);
+void strata_helper_shmem_put_pages(struct file *file, struct page **pages, size_t count,
+				   bool written);
 size_t strata_helper_shmem_resident(struct file *file);
 size_t strata_helper_shmem_footprint(struct file *file);
 void strata_helper_shmem_purge(struct file *file);
@@ -310,6 +312,9 @@ void strata_helper_dma_buf_unref(struct dma_buf *buf);
 void strata_helper_dma_buf_name(struct dma_buf *buf, char *name, size_t size);
 int strata_helper_dma_buf_pin_unlocked(struct dma_buf_attachment *attachment);
 void strata_helper_dma_buf_unpin_unlocked(struct dma_buf_attachment *attachment);
+int strata_helper_dma_buf_pin_vmap(struct dma_buf_attachment *attachment, struct iosys_map *map);
+void strata_helper_dma_buf_vunmap_unpin(struct dma_buf_attachment *attachment,
+					struct iosys_map *map);
 int strata_helper_table_map(struct sg_table *table, struct page **pages, size_t count,
 			    struct device *device, enum dma_data_direction direction);
 void strata_helper_table_unmap(struct sg_table *table, struct device *device,
@@ -325,8 +330,10 @@ void strata_helper_pages_copy(struct page **to, struct page **from, size_t count
 int strata_helper_buffer_mmap(struct vm_area_struct *vma, const struct vm_operations_struct *ops,
 			      struct dma_buf *buf);
 struct dma_buf *strata_helper_fault_buffer(struct vm_fault *fault);
+int strata_helper_fault_lock(struct vm_fault *fault, struct dma_resv *resv);
+bool strata_helper_fault_is_write(struct vm_fault *fault);
 pgoff_t strata_helper_fault_index(struct vm_fault *fault);
-vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page);
+vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page, bool write);
 void strata_helper_buffer_zap(struct dma_buf *buf);
 void strata_helper_iosys_set(struct iosys_map *map, void *address);
 void *strata_helper_iosys_get(const struct iosys_map *map, bool *io);
@@ -335,8 +342,11 @@ void strata_helper_iosys_write(void *to, bool io, const void *from, size_t lengt
 void strata_helper_iosys_fill(void *to, bool io, u8 value, size_t length);
 u32 strata_helper_iosys_load(const void *from, bool io);
 void strata_helper_iosys_store(void *to, bool io, u32 value);
+u64 strata_helper_iosys_load64(const void *from, bool io);
+void strata_helper_iosys_store64(void *to, bool io, u64 value);
+u32 strata_helper_iosys_crc32c(u32 crc, const void *from, bool io, size_t length);
+struct faux_device *strata_helper_faux_create(const char *name);
 #if IS_ENABLED(CONFIG_KUNIT)
-int strata_helper_device_reaches_all(struct device *device);
 void *strata_helper_device_bytes(struct device *device, dma_addr_t address);
 #endif
 

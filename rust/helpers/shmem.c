@@ -103,10 +103,11 @@ static void bring_back(struct address_space *mapping)
 }
 
 /*
- * Puts pages that strata_helper_shmem_page() gave.  Their holder may have written to
- * them: they are dirty now.
+ * Puts pages that strata_helper_shmem_page() gave.  They are dirty now if their holder
+ * may have written to them.
  */
-void strata_helper_shmem_put_pages(struct file *file, struct page **pages, size_t count)
+void strata_helper_shmem_put_pages(struct file *file, struct page **pages, size_t count,
+				   bool written)
 {
 	struct address_space *mapping = file->f_mapping;
 	struct folio *previous = NULL;
@@ -126,7 +127,8 @@ void strata_helper_shmem_put_pages(struct file *file, struct page **pages, size_
 			continue;
 		}
 		previous = folio;
-		folio_mark_dirty(folio);
+		if (written)
+			folio_mark_dirty(folio);
 		folio_mark_accessed(folio);
 		if (!folio_batch_add(&batch, folio))
 			put_batch(&batch);

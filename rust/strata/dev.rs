@@ -16,6 +16,7 @@
 //! | [`work::Item::run`] | `Process` | queued items hold the module |
 
 pub mod debugfs;
+pub mod faux;
 pub mod misc;
 mod module;
 pub mod user;

@@ -16,7 +16,7 @@
 //! |---|---|
 //! | both | [`DmaBuf`]: names, files, contents |
 //! | the exporter | [`Exporter`], [`Exported`], [`Storage`] |
-//! | an importer | [`Attachment`], [`Mapped`], [`Pinned`] |
+//! | an importer | [`Attachment`], [`Mapped`], [`Pinned`], [`ForCpu`] |
 //!
 //! C: [`include/linux/dma-buf.h`](srctree/include/linux/dma-buf.h). Docs:
 //! `Documentation/driver-api/dma-buf.rst`, "DMA-BUF locking convention".
@@ -29,10 +29,12 @@ mod bytes;
 mod exported;
 mod exporter;
 mod file;
+mod for_cpu;
 mod moves;
 mod ops;
 mod pinned;
 mod raw;
+mod revoke;
 mod state;
 mod storage;
 #[cfg(CONFIG_KUNIT = "y")]
@@ -71,6 +73,7 @@ pub use self::{
         BufferFile,
         Name, //
     },
+    for_cpu::ForCpu,
     moves::NotMoved,
     pinned::{
         MappedPinned,

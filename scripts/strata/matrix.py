@@ -184,7 +184,8 @@ use kernel::{{
         aref::ARef,
         rcu,
         Arc,
-        Completion, //
+        Completion,
+        UniqueArc, //
     }},
 }};
 use strata::{{
@@ -308,9 +309,9 @@ struct It<'a, I: work::Item, P: Shrinker, C: Callback, H: Hang> {{
     irq_spin: &'a IrqSpinLock<u32>,
     resv: &'a Resv,
     held: &'a Held<'a>,
-    attachment: Attachment<'a, Static>,
+    attachment: Attachment<Static>,
     buffer: &'a Exported<Frame>,
-    storage: Arc<Storage>,
+    storage: UniqueArc<Storage>,
     fence: ARef<Fence>,
     signaller: Signaller,
     waiter: Waiter<C>,

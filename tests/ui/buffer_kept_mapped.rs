@@ -4,6 +4,10 @@
 //! buffer may be somewhere else.
 
 use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
     dma::DataDirection,
     prelude::*, //
 };
@@ -21,10 +25,11 @@ use strata::{
 fn device<'a>(
     cx: &mut Cx<'_, Process>,
     buf: &DmaBuf,
-    attachment: &'a mut Attachment<'_, Static>,
+    attachment: &'a mut Attachment<Static>,
+    device: &'a Device<Bound>,
 ) -> Result<Mapped<'a>> {
     buf.lock(cx, |held, cx| {
-        attachment.map(cx, held, DataDirection::ToDevice)
+        attachment.map(cx, held, device, DataDirection::ToDevice)
         //~^ ERROR lifetime may not live long enough
     })
 }

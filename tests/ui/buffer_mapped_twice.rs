@@ -4,6 +4,10 @@
 //! twice.
 
 use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
     dma::DataDirection,
     prelude::*, //
 };
@@ -19,11 +23,12 @@ use strata::{
 fn twice(
     cx: &mut Cx<'_, Process>,
     buf: &DmaBuf,
-    attachment: &mut Attachment<'_, Static>,
+    attachment: &mut Attachment<Static>,
+    device: &Device<Bound>,
 ) -> Result<usize> {
     buf.lock(cx, |held, cx| {
-        let read = attachment.map(cx, held, DataDirection::ToDevice)?;
-        let write = attachment.map(cx, held, DataDirection::FromDevice)?;
+        let read = attachment.map(cx, held, device, DataDirection::ToDevice)?;
+        let write = attachment.map(cx, held, device, DataDirection::FromDevice)?;
         //~^ ERROR E0499: cannot borrow `*attachment` as mutable more than once at a time
         Ok(read.ranges().count() + write.ranges().count())
     })

@@ -12,7 +12,7 @@ use strata::{
     prelude::*,
 };
 
-fn pin(cx: &mut Cx<'_, Process>, attachment: &mut Attachment<'_, Static>) -> Result {
+fn pin(cx: &mut Cx<'_, Process>, attachment: &mut Attachment<Static>) -> Result {
     attachment.pin(cx)?.close(cx);
     //~^ ERROR E0599: no method named `pin` found
     Ok(())

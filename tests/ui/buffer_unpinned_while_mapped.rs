@@ -6,13 +6,14 @@ use kernel::prelude::*;
 use strata::{
     dma_buf::{
         DmaBuf,
+        Importer,
         Pinned,
         ReadWrite, //
     },
     prelude::*,
 };
 
-fn look(cx: &mut Cx<'_, Process>, buf: &DmaBuf, pinned: Pinned<'_>) -> Result {
+fn look<I: Importer>(cx: &mut Cx<'_, Process>, buf: &DmaBuf, pinned: Pinned<'_, I>) -> Result {
     let map = pinned.vmap(cx)?;
     pinned.close(cx);
     //~^ ERROR E0505: cannot move out of `pinned` because it is borrowed

@@ -21,6 +21,7 @@ use strata::{
         Dynamic,
         Exported,
         Exporter,
+        ForCpu,
         Importer,
         Read,
         Static,
@@ -33,7 +34,7 @@ fn attach(cx: &mut Cx<'_, Process>, buf: ARef<DmaBuf>, device: &Device<Bound>) -
     let other = buf.clone();
     buf.lock(cx, |_, cx| {
         let attachment = Attachment::new(cx, other, device)?;
-        //~^ ERROR E0277: a `ResvHeld` context may not acquire `ResvHeld`
+        //~^ ERROR E0277: a `ResvHeld` context may not acquire `MmapHeld`
         attachment.close(cx);
         //~^ ERROR E0277: a `ResvHeld` context may not acquire `ResvHeld`
         Ok(())
@@ -50,7 +51,7 @@ fn access(cx: &mut Cx<'_, Process>, buf: &DmaBuf) {
 fn pin<I: Importer>(
     cx: &mut Cx<'_, Process>,
     buf: &DmaBuf,
-    attachment: &mut Attachment<'_, Dynamic<I>>,
+    attachment: &mut Attachment<Dynamic<I>>,
 ) -> Result {
     buf.lock(cx, |_, cx| {
         attachment.pin(cx)?;
@@ -59,9 +60,35 @@ fn pin<I: Importer>(
     })
 }
 
-fn map(cx: &mut Cx<'_, Process>, buf: &DmaBuf, attachment: &mut Attachment<'_, Static>) -> Result {
+fn map(
+    cx: &mut Cx<'_, Process>,
+    buf: &DmaBuf,
+    attachment: &mut Attachment<Static>,
+    device: &Device<Bound>,
+) -> Result {
     buf.lock(cx, |_, cx| {
-        attachment.map_pinned(cx, DataDirection::ToDevice)?;
+        attachment.map_pinned(cx, device, DataDirection::ToDevice)?;
+        //~^ ERROR E0277: a `ResvHeld` context may not acquire `ResvHeld`
+        Ok(())
+    })
+}
+
+fn job<I: Importer>(
+    cx: &mut Cx<'_, Process>,
+    buf: &DmaBuf,
+    attachment: Arc<Attachment<Dynamic<I>>>,
+) -> Result {
+    buf.lock(cx, |_, cx| {
+        let job = ForCpu::new(cx, attachment, Read)?;
+        //~^ ERROR E0277: a `ResvHeld` context may not acquire `ResvHeld`
+        job.end(cx)
+        //~^ ERROR E0277: a `ResvHeld` context may not acquire `ResvHeld`
+    })
+}
+
+fn take_back<E: Exporter>(cx: &mut Cx<'_, Process>, buf: &Exported<E>) -> Result {
+    buf.lock(cx, |_, cx| {
+        buf.revoke(cx, 1)?;
         //~^ ERROR E0277: a `ResvHeld` context may not acquire `ResvHeld`
         Ok(())
     })

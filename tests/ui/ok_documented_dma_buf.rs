@@ -23,7 +23,8 @@ use kernel::{
 use strata::{
     cx::{
         MmapHeld,
-        Reclaim, //
+        ReclaimLock,
+        Signalling, //
     },
     dev::{
         self,
@@ -37,6 +38,7 @@ use strata::{
         Dynamic,
         Exported,
         Exporter,
+        ForCpu,
         Importer,
         NotMoved,
         Range,
@@ -127,27 +129,35 @@ impl Screen {
 }
 
 impl Importer for Screen {
-    fn invalidate(&self, _cx: &mut Cx<'_, Reclaim>) {
+    type Owner = Module;
+
+    fn invalidate(&self, _cx: &mut Cx<'_, ReclaimLock>) {
         self.is_stale.store(true, Relaxed);
     }
 }
 
-type Shown<'d> = Attachment<'d, Dynamic<Screen>>;
+type Shown = Attachment<Dynamic<Screen>>;
 
-fn attach<'d>(
+fn attach(
     cx: &mut Cx<'_, Process>,
-    device: &'d Device<Bound>,
+    device: &Device,
     screen: &Arc<Screen>,
     fd: i32,
-) -> Result<Shown<'d>> {
+) -> Result<Shown> {
     let buf = DmaBuf::from_fd(cx, fd)?;
     Attachment::dynamic(cx, buf, device, screen.clone())
 }
 
 /// Copies a buffer to the screen, once.
-fn blit(cx: &mut Cx<'_, Process>, screen: &Screen, buf: &DmaBuf, shown: &mut Shown<'_>) -> Result {
+fn blit(
+    cx: &mut Cx<'_, Process>,
+    device: &Device<Bound>,
+    screen: &Screen,
+    buf: &DmaBuf,
+    shown: &mut Shown,
+) -> Result {
     buf.lock(cx, |held, cx| {
-        let mapped = shown.map(cx, held, DataDirection::ToDevice)?;
+        let mapped = shown.map(cx, held, device, DataDirection::ToDevice)?;
         mapped.ranges().try_for_each(|range| screen.copy(range))
     })
 }
@@ -155,16 +165,47 @@ fn blit(cx: &mut Cx<'_, Process>, screen: &Screen, buf: &DmaBuf, shown: &mut Sho
 /// Shows a buffer for as long as `until` takes.
 fn show(
     cx: &mut Cx<'_, Process>,
+    device: &Device<Bound>,
     screen: &Screen,
-    shown: &mut Shown<'_>,
+    shown: &mut Shown,
     until: fn(&mut Cx<'_, Process>),
 ) -> Result {
     let mut pinned = shown.pin(cx)?;
-    let mapped = pinned.map(cx, DataDirection::ToDevice)?;
+    let mapped = pinned.map(cx, device, DataDirection::ToDevice)?;
     mapped.ranges().for_each(|range| screen.scan_out(range));
     until(cx);
     mapped.close(cx);
     pinned.close(cx);
+    Ok(())
+}
+
+/// A part of a screen that the CPU draws, in a job of its own.
+struct Drawing {
+    frame: ForCpu<Screen, Read>,
+}
+
+impl Drawing {
+    /// Before the job is published: it cannot wait for others.
+    fn new(cx: &mut Cx<'_, Process>, shown: &Arc<Shown>) -> Result<Self> {
+        let frame = ForCpu::new(cx, shown.clone(), Read)?;
+        Ok(Self { frame })
+    }
+
+    /// The job.
+    fn draw(&self, _cx: &mut Cx<'_, Signalling>) -> Result<u32> {
+        self.frame.contents().load(0)
+    }
+
+    /// After it, by a worker.
+    fn done(self, cx: &mut Cx<'_, Process>) -> Result {
+        self.frame.end(cx)
+    }
+}
+
+/// The session of a frame ends: nobody sees its contents any more.
+fn end_session(cx: &mut Cx<'_, Process>, frame: &Exported<Frame>, most: Jiffies) -> Result {
+    let contents = frame.revoke(cx, most)?;
+    drop(contents);
     Ok(())
 }
 
@@ -179,7 +220,8 @@ impl dev::Module for Module {
             is_stale: Atomic::new(false),
         };
         let screen = gfp::kernel(cx).arc(screen)?;
-        let _ = (create, settle, corner, attach, blit, show);
+        let _ = (create, settle, corner, attach, blit, show, end_session);
+        let _ = (Drawing::new, Drawing::draw, Drawing::done);
         Ok(try_pin_init!(Self { _screen: screen }))
     }
 }

@@ -26,9 +26,11 @@ use crate::{
         MayAlloc,
         MaySleep,
         MayWait,
-        Reclaim,
+        MmapHeld,
+        ReclaimLock,
         ResvHeld, //
     },
+    dev::Owner,
     gfp,
     resv::Held, //
 };
@@ -63,6 +65,9 @@ mod private {
 pub trait Mode: private::Sealed {
     /// What is kept for it.
     type Keeps;
+
+    /// Whether the exporter leaves it to the importer to wait for moves.
+    const WAITS: bool;
 }
 
 /// The buffer stays where it is while the device has it mapped.
@@ -74,15 +79,46 @@ pub struct Dynamic<I>(PhantomData<I>);
 impl private::Sealed for Static {}
 impl Mode for Static {
     type Keeps = ();
+    // The core does it.
+    const WAITS: bool = false;
 }
 
 impl<I: Importer> private::Sealed for Dynamic<I> {}
 impl<I: Importer> Mode for Dynamic<I> {
-    type Keeps = Arc<I>;
+    type Keeps = Told<I>;
+    const WAITS: bool = true;
+}
+
+/// Who is told, and the module that it is of: the exporter calls its code.
+pub struct Told<I: Importer> {
+    _importer: Arc<I>,
+    _module: Code<I>,
+}
+
+/// The module of an importer, held.
+struct Code<I: Importer>(PhantomData<fn() -> I>);
+
+impl<I: Importer> Code<I> {
+    fn hold() -> Self {
+        // SAFETY: Its code is calling us.
+        unsafe { raw::hold(<I::Owner as Owner>::MODULE) };
+        Self(PhantomData)
+    }
+}
+
+impl<I: Importer> Drop for Code<I> {
+    fn drop(&mut self) {
+        // SAFETY: It was held when this was made.
+        unsafe { raw::let_go(<I::Owner as Owner>::MODULE) };
+    }
 }
 
 /// What is told that a buffer moves.
 pub trait Importer: Send + Sync + 'static {
+    /// Whose code this is. The module stays for as long as a device is attached, so that an attachment
+    /// that the module itself keeps (not one of its files, or of its devices) keeps it for ever.
+    type Owner: Owner;
+
     /// Whether the device can do with memory that is no system memory.
     const PEER_TO_PEER: bool = false;
 
@@ -93,9 +129,10 @@ pub trait Importer: Send + Sync + 'static {
     ///
     /// # Context
     ///
-    /// The reservation is held by whoever moves the buffer: another driver, which may be in reclaim.
-    /// So nothing may be allocated here, nor any reservation be locked.
-    fn invalidate(&self, cx: &mut Cx<'_, Reclaim>);
+    /// The reservation is held by whoever moves the buffer: another driver, which may be in reclaim
+    /// and hold what its shrinker takes. So what reclaims is not allocated here, no reservation is
+    /// locked, and the locks that are taken are ones that nobody holds over an allocation.
+    fn invalidate(&self, cx: &mut Cx<'_, ReclaimLock>);
 }
 
 /// What an importer says to C.
@@ -118,8 +155,8 @@ impl<I: Importer> Ops<I> {
         // SAFETY: That is what it was attached with, and it is kept until it is detached, under the
         // lock that is held now.
         let importer = unsafe { &*(*attachment).importer_priv.cast::<I>() };
-        // SAFETY: The exporter holds the reservation (`dma_resv_assert_held()` in the core), and if it
-        // is in reclaim, nothing that comes after that.
+        // SAFETY: The exporter holds the reservation (`dma_resv_assert_held()` in the core), and at most
+        // what a shrinker takes.
         importer.invalidate(&mut unsafe { Cx::assume() });
     }
 }
@@ -130,7 +167,10 @@ pub(super) struct RawMapping {
     pub(super) direction: RawDirection,
 }
 
-/// A device, attached to a buffer for as long as it is bound to its driver.
+/// A device, attached to a buffer.
+///
+/// It may be kept for longer than the device is bound to its driver; to map the buffer, the device has
+/// to be.
 ///
 /// # Context
 ///
@@ -138,58 +178,56 @@ pub(super) struct RawMapping {
 ///
 /// # Invariants
 ///
-/// `raw` is attached to `buf`. `mapping` is what it has mapped, if anything.
-pub struct Attachment<'d, M: Mode> {
+/// `raw` is attached to `buf`, with `device`. `mapping` is what it has mapped, if anything; `pinned`
+/// says whether it is pinned, but for what [`ForCpu`](super::ForCpu) does.
+pub struct Attachment<M: Mode> {
     pub(super) raw: RawAttachment,
     pub(super) mapping: Option<RawMapping>,
+    pub(super) pinned: bool,
     pub(super) buf: ARef<DmaBuf>,
+    // What lists the attachments of a buffer looks at it, for as long as there is one.
+    device: ARef<Device>,
     // Dropped after it was detached: it is called until then.
     _keeps: M::Keeps,
-    // What lists the attachments of a buffer looks at it, for as long as there is one.
-    _device: ARef<Device>,
-    _bound: PhantomData<&'d Device<Bound>>,
 }
 
 // SAFETY: An attachment is of no task.
-unsafe impl<M: Mode> Send for Attachment<'_, M> where M::Keeps: Send {}
-// SAFETY: All that changes it takes `&mut`.
-unsafe impl<M: Mode> Sync for Attachment<'_, M> where M::Keeps: Sync {}
+unsafe impl<M: Mode> Send for Attachment<M> where M::Keeps: Send {}
+// SAFETY: All that changes it takes `&mut`, or the reservation.
+unsafe impl<M: Mode> Sync for Attachment<M> where M::Keeps: Sync {}
 
-impl<'d> Attachment<'d, Static> {
+impl Attachment<Static> {
     /// Attaches `device`.
     ///
     /// # Context
     ///
-    /// Levels before [`ResvHeld`], where `GFP_KERNEL` is allowed. C: `dma_buf_attach()`.
+    /// Levels before [`MmapHeld`], which the exporter is called with, where `GFP_KERNEL` is allowed.
+    /// C: `dma_buf_attach()`.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; what the exporter says, `EBUSY` where the device cannot reach the buffer.
-    pub fn new<L, S>(
-        _cx: &mut Cx<'_, L, S>,
-        buf: ARef<DmaBuf>,
-        device: &'d Device<Bound>,
-    ) -> Result<Self>
+    pub fn new<L, S>(_cx: &mut Cx<'_, L, S>, buf: ARef<DmaBuf>, device: &Device) -> Result<Self>
     where
-        L: Before<ResvHeld> + MayAlloc<gfp::Kernel>,
+        L: Before<MmapHeld> + MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
-        let kept: ARef<Device> = device.into();
+        let device: ARef<Device> = device.into();
         // SAFETY: We have a reference to the device for as long as it is attached.
-        let raw = unsafe { raw::attach(&buf, device_ptr(device), ptr::null(), ptr::null_mut()) }?;
-        // INVARIANT: Attached, and not mapped.
+        let raw = unsafe { raw::attach(&buf, device_ptr(&device), ptr::null(), ptr::null_mut()) }?;
+        // INVARIANT: Attached; neither mapped nor pinned.
         Ok(Self {
             raw,
             mapping: None,
+            pinned: false,
             buf,
+            device,
             _keeps: (),
-            _device: kept,
-            _bound: PhantomData,
         })
     }
 }
 
-impl<'d, I: Importer> Attachment<'d, Dynamic<I>> {
+impl<I: Importer> Attachment<Dynamic<I>> {
     /// Attaches `device`. `importer` is told when the buffer moves.
     ///
     /// # Context
@@ -202,53 +240,73 @@ impl<'d, I: Importer> Attachment<'d, Dynamic<I>> {
     pub fn dynamic<L, S>(
         _cx: &mut Cx<'_, L, S>,
         buf: ARef<DmaBuf>,
-        device: &'d Device<Bound>,
+        device: &Device,
         importer: Arc<I>,
     ) -> Result<Self>
     where
-        L: Before<ResvHeld> + MayAlloc<gfp::Kernel>,
+        L: Before<MmapHeld> + MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
-        let kept: ARef<Device> = device.into();
+        let device: ARef<Device> = device.into();
         let told = Arc::as_ptr(&importer).cast::<c_void>().cast_mut();
-        // SAFETY: As in `new`; the importer is kept until it is detached.
-        let raw = unsafe { raw::attach(&buf, device_ptr(device), Ops::<I>::get(), told) }?;
-        // INVARIANT: Attached, and not mapped.
+        let keeps = Told {
+            _importer: importer,
+            _module: Code::hold(),
+        };
+        // SAFETY: As in `new`; the importer and its module are kept until it is detached.
+        let raw = unsafe { raw::attach(&buf, device_ptr(&device), Ops::<I>::get(), told) }?;
+        // INVARIANT: Attached; neither mapped nor pinned.
         Ok(Self {
             raw,
             mapping: None,
+            pinned: false,
             buf,
-            _keeps: importer,
-            _device: kept,
-            _bound: PhantomData,
+            device,
+            _keeps: keeps,
         })
     }
 }
 
-impl<M: Mode> Attachment<'_, M> {
+impl<M: Mode> Attachment<M> {
     /// The buffer.
     pub fn buffer(&self) -> &DmaBuf {
         &self.buf
     }
 
-    /// Maps the buffer for the device, for as long as the reservation is held.
+    /// Whether `device` is the one that is attached.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it is another one.
+    pub(super) fn check(&self, device: &Device<Bound>) -> Result {
+        if ptr::eq(device_ptr(device), device_ptr(&self.device)) {
+            Ok(())
+        } else {
+            Err(EINVAL)
+        }
+    }
+
+    /// Maps the buffer for the device, for as long as the reservation is held. `device` is the one that
+    /// is attached, and bound.
     ///
     /// What the device does with it has to be done by then: longer than that, only what is
     /// [pinned](super::MappedPinned) stays.
     ///
     /// # Context
     ///
-    /// Under the buffer's reservation, where `GFP_KERNEL` is allowed. A static attachment waits for the
-    /// fences of moves; a dynamic one has to do so itself. C: `dma_buf_map_attachment()`.
+    /// Under the buffer's reservation, where `GFP_KERNEL` is allowed and fences may be waited for: it
+    /// waits for those of moves ([`Usage::Kernel`](crate::resv::Usage::Kernel)). C:
+    /// `dma_buf_map_attachment()`.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `held` is not that of the buffer, or for no direction; `ENOMEM`; `EINTR`; what the
-    /// exporter says.
+    /// `EINVAL` if `held` is not that of the buffer, or `device` another one, or for no direction;
+    /// `ENOMEM`; `ERESTARTSYS`; what the exporter says.
     pub fn map<'m, L, S>(
         &'m mut self,
         _cx: &mut Cx<'_, L, S>,
         held: &'m Held<'_>,
+        device: &'m Device<Bound>,
         direction: DataDirection,
     ) -> Result<Mapped<'m>>
     where
@@ -256,6 +314,7 @@ impl<M: Mode> Attachment<'_, M> {
         S: MaySleep,
     {
         self.buf.check(held)?;
+        self.check(device)?;
         let direction = raw_direction(direction)?;
         if let Some(forgotten) = self.mapping.take() {
             // SAFETY: By the type invariants it is mapped; the reservation is held.
@@ -264,12 +323,24 @@ impl<M: Mode> Attachment<'_, M> {
         // SAFETY: By the type invariants it is attached; the reservation is held.
         let table = unsafe { raw::map(self.raw, direction) }?;
         self.mapping = Some(RawMapping { table, direction });
-        Ok(Mapped {
+        let mapped = Mapped {
             attachment: self.raw,
             table,
             mapping: &mut self.mapping,
             _task: NotThreadSafe,
-        })
+        };
+        if M::WAITS {
+            raw::wait_for_moves(&self.buf)?;
+        }
+        Ok(mapped)
+    }
+
+    /// Unmaps what is still mapped, since somebody forgot it. Takes the reservation.
+    pub(super) fn unmap_forgotten(&mut self) {
+        if let Some(forgotten) = self.mapping.take() {
+            // SAFETY: By the type invariants it is mapped.
+            unsafe { raw::unmap_unlocked(self.raw, forgotten.table, forgotten.direction) };
+        }
     }
 
     /// Detaches the device.
@@ -288,13 +359,14 @@ impl<M: Mode> Attachment<'_, M> {
     }
 }
 
-impl<M: Mode> Drop for Attachment<'_, M> {
+impl<M: Mode> Drop for Attachment<M> {
     fn drop(&mut self) {
-        if let Some(forgotten) = self.mapping.take() {
-            // SAFETY: By the type invariants it is mapped.
-            unsafe { raw::unmap_unlocked(self.raw, forgotten.table, forgotten.direction) };
+        self.unmap_forgotten();
+        if self.pinned {
+            // SAFETY: By the type invariants it is.
+            unsafe { raw::unpin_unlocked(self.raw) };
         }
-        // SAFETY: By the type invariants it is attached, and it is not mapped.
+        // SAFETY: By the type invariants it is attached, and it is neither mapped nor pinned.
         unsafe { raw::detach(&self.buf, self.raw) };
     }
 }

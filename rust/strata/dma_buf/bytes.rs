@@ -13,10 +13,7 @@ use super::access::{
     Writable, //
 };
 use crate::bindings;
-use core::{
-    marker::PhantomData,
-    mem::align_of, //
-};
+use core::marker::PhantomData;
 use kernel::prelude::*;
 
 /// The contents of a buffer, for as long as they are mapped and handed over to the CPU for `M`.
@@ -79,10 +76,10 @@ impl<M: AccessMode> Bytes<'_, M> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if it does not lie inside, or is not aligned.
-    fn word(&self, offset: usize) -> Result<*mut u8> {
-        let word = self.at(offset, size_of::<u32>())?;
-        if word.addr() % align_of::<u32>() != 0 {
+    /// `EINVAL` if it does not lie inside, or is not aligned to its size.
+    fn word<W>(&self, offset: usize) -> Result<*mut u8> {
+        let word = self.at(offset, size_of::<W>())?;
+        if word.addr() % size_of::<W>() != 0 {
             return Err(EINVAL);
         }
         Ok(word)
@@ -150,7 +147,7 @@ impl<M: AccessMode> Bytes<'_, M> {
     where
         M: Readable,
     {
-        let word = self.word(offset)?;
+        let word = self.word::<u32>(offset)?;
         // SAFETY: It is mapped there, of that kind, and aligned.
         Ok(unsafe { bindings::iosys_load(word.cast(), self.io) })
     }
@@ -166,9 +163,60 @@ impl<M: AccessMode> Bytes<'_, M> {
     where
         M: Writable,
     {
-        let word = self.word(offset)?;
+        let word = self.word::<u32>(offset)?;
         // SAFETY: As in `load`.
         unsafe { bindings::iosys_store(word.cast(), self.io, value) };
         Ok(())
+    }
+
+    /// As [`load`](Self::load), 64 bits. Of a device's memory on a machine of 32 bits, the lower half
+    /// first.
+    ///
+    /// C: `READ_ONCE()`, `lo_hi_readq()`.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_u64(&self, offset: usize) -> Result<u64>
+    where
+        M: Readable,
+    {
+        let word = self.word::<u64>(offset)?;
+        // SAFETY: As in `load`.
+        Ok(unsafe { bindings::iosys_load64(word.cast(), self.io) })
+    }
+
+    /// As [`store`](Self::store), 64 bits. In a device's memory on a machine of 32 bits, the lower
+    /// half first.
+    ///
+    /// C: `WRITE_ONCE()`, `lo_hi_writeq()`.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn store_u64(&self, offset: usize, value: u64) -> Result
+    where
+        M: Writable,
+    {
+        let word = self.word::<u64>(offset)?;
+        // SAFETY: As in `load`.
+        unsafe { bindings::iosys_store64(word.cast(), self.io, value) };
+        Ok(())
+    }
+
+    /// Folds `length` bytes from `offset` on into a CRC-32C.
+    ///
+    /// C: `crc32c()`.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn crc32c(&self, crc: u32, offset: usize, length: usize) -> Result<u32>
+    where
+        M: Readable,
+    {
+        let from = self.at(offset, length)?;
+        // SAFETY: So much is mapped there, of that kind.
+        Ok(unsafe { bindings::iosys_crc32c(crc, from.cast(), self.io, length) })
     }
 }

@@ -189,13 +189,13 @@ impl<E: Exporter> Exported<E> {
     pub fn new<L, S>(
         cx: &mut Cx<'_, L, S>,
         exporter: E,
-        storage: Arc<Storage>,
+        storage: impl Into<Arc<Storage>>,
     ) -> Result<ARef<Self>, NotExported<E>>
     where
         L: Before<ResvHeld> + MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
-        Self::export(cx, exporter, storage, None::<Arc<Resv>>)
+        Self::export(cx, exporter, storage.into(), None::<Arc<Resv>>)
     }
 
     /// As [`new`](Self::new), with a reservation that it shares with others: it is kept for as long as
@@ -211,7 +211,7 @@ impl<E: Exporter> Exported<E> {
     pub fn with_resv<D, L, S>(
         cx: &mut Cx<'_, L, S>,
         exporter: E,
-        storage: Arc<Storage>,
+        storage: impl Into<Arc<Storage>>,
         resv: Arc<Resv<D>>,
     ) -> Result<ARef<Self>, NotExported<E>>
     where
@@ -219,7 +219,7 @@ impl<E: Exporter> Exported<E> {
         L: Before<ResvHeld> + MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
-        Self::export(cx, exporter, storage, Some(resv))
+        Self::export(cx, exporter, storage.into(), Some(resv))
     }
 
     fn export<D, L, S>(
@@ -313,11 +313,11 @@ impl<E: Exporter> Exported<E> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `held` is not that of the buffer.
+    /// `EINVAL` if `held` is not that of the buffer; `ENODEV` if it was [revoked](Self::revoke).
     pub fn storage(&self, held: &Held<'_>) -> Result<Arc<Storage>> {
         self.check(held)?;
         // SAFETY: It is held.
-        Ok(unsafe { self.common().with(|state| state.storage()) })
+        unsafe { self.common().with(|state| state.storage()) }
     }
 
     /// Whether it has to stay where it is: somebody has it pinned, or mapped into the kernel.
@@ -328,7 +328,7 @@ impl<E: Exporter> Exported<E> {
     ///
     /// # Errors
     ///
-    /// As [`storage`](Self::storage).
+    /// `EINVAL` if `held` is not that of the buffer.
     pub fn must_stay(&self, held: &Held<'_>) -> Result<bool> {
         self.check(held)?;
         // SAFETY: It is held.

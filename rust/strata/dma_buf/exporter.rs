@@ -58,12 +58,13 @@ pub trait Exporter: Sized + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Called once, when nobody refers to the buffer any more, with what it was stored in last.
+    /// Called once, when nobody refers to the buffer any more, with what it was stored in last: nothing
+    /// if it was [revoked](super::Exported::revoke).
     ///
     /// # Context
     ///
     /// Process context of no task in particular, after the last reference is gone.
-    fn release(self, _cx: &mut Cx<'_, Process>, storage: Arc<Storage>) {
+    fn release(self, _cx: &mut Cx<'_, Process>, storage: Option<Arc<Storage>>) {
         drop(storage);
     }
 }

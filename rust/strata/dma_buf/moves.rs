@@ -20,7 +20,8 @@ use crate::{
         Cx,
         MaySleep,
         MayWait,
-        Notifier, //
+        Notifier,
+        ReclaimLock, //
     },
     fence::{
         Waited,
@@ -35,14 +36,17 @@ use crate::{
 use core::fmt;
 use kernel::{
     prelude::*,
-    sync::Arc,
+    sync::{
+        Arc,
+        UniqueArc, //
+    },
     time::Jiffies, //
 };
 
 /// The buffer did not move; here is where it should have.
 pub struct NotMoved {
     /// What was not used. Its contents may be anything.
-    pub to: Arc<Storage>,
+    pub to: UniqueArc<Storage>,
     /// Why.
     pub cause: Error,
 }
@@ -63,29 +67,31 @@ impl<E: Exporter> Exported<E> {
     /// Moves the contents to another storage, and returns where they were.
     ///
     /// Dynamic importers are told, and map the buffer again before they use it; all its fences are
-    /// waited for, each time for so many jiffies at most; mappings of user space fault again. An
-    /// importer that has not yet unmapped what it had may go on reading the old contents: the storage
-    /// stays until it has.
+    /// waited for, for so many jiffies at most; mappings of user space fault again. An importer that has
+    /// not yet unmapped what it had may go on reading the old contents: the storage stays until it has,
+    /// and is the caller's again when it is unique (`Arc::into_unique_or_drop()`).
     ///
     /// # Context
     ///
-    /// Under the buffer's reservation, where fences may be waited for and mappings be taken apart.
-    /// Allocates nothing. C: `dma_buf_invalidate_mappings()`, `unmap_mapping_range()`.
+    /// Under the buffer's reservation, where fences may be waited for and the locks be taken that
+    /// importers have for this ([`ReclaimLock`]). Allocates nothing itself. C:
+    /// `dma_buf_invalidate_mappings()`, `unmap_mapping_range()`.
     ///
     /// # Errors
     ///
     /// With `to` given back: `EINVAL` if `held` is not that of the buffer, or `to` is of another size;
-    /// `EBUSY` if the buffer is pinned or mapped into the kernel; `ETIMEDOUT` or `ERESTARTSYS` for a
-    /// wait that ended early. Importers may have been told by then: they only map again.
+    /// `EBUSY` if the buffer is pinned or mapped into the kernel; `ENODEV` if it was
+    /// [revoked](Self::revoke); `ETIMEDOUT` or `ERESTARTSYS` for a wait that ended early. Importers may
+    /// have been told by then: they only map again.
     pub fn move_to<L, S>(
         &self,
         cx: &mut Cx<'_, L, S>,
         held: &Held<'_>,
-        to: Arc<Storage>,
+        to: UniqueArc<Storage>,
         timeout: Jiffies,
     ) -> Result<Arc<Storage>, NotMoved>
     where
-        L: MayWait + Before<Notifier>,
+        L: MayWait + Before<ReclaimLock>,
         S: MaySleep,
     {
         self.move_with(held, to, |resv| {
@@ -111,14 +117,15 @@ impl<E: Exporter> Exported<E> {
         &self,
         cx: &mut Cx<'_, L, S>,
         held: &Held<'_>,
-        to: Arc<Storage>,
+        to: UniqueArc<Storage>,
     ) -> Result<Arc<Storage>, NotMoved>
     where
-        L: Before<Notifier>,
+        L: Before<ReclaimLock>,
         S: MaySleep,
     {
         self.move_with(held, to, |resv| {
-            // SAFETY: `L` comes before it: nothing that comes after it is held.
+            // SAFETY: `L` comes before `ReclaimLock`, and so before it: nothing that comes after it is
+            // held.
             let idle = unsafe {
                 cx.at(|cx: &mut Cx<'_, Notifier>| resv.is_signalled(cx, Usage::Bookkeep))
             };
@@ -129,15 +136,16 @@ impl<E: Exporter> Exported<E> {
     fn move_with(
         &self,
         held: &Held<'_>,
-        to: Arc<Storage>,
+        to: UniqueArc<Storage>,
         idle: impl FnOnce(&Resv) -> Result,
     ) -> Result<Arc<Storage>, NotMoved> {
-        match self.prepare_move(held, &to, idle) {
-            Ok(from) => to.copy(&from),
+        let from = match self.prepare_move(held, &to, idle) {
+            Ok(from) => from,
             Err(cause) => return Err(NotMoved { to, cause }),
-        }
+        };
+        to.copy(&from);
         // SAFETY: The reservation is held, as was checked.
-        let (from, window) = unsafe { self.common().with(|state| state.replace(to)) };
+        let window = unsafe { self.common().with(|state| state.replace(Some(to.into()))) };
         drop(window);
         Ok(from)
     }
@@ -168,8 +176,9 @@ impl<E: Exporter> Exported<E> {
                 if state.must_stay() {
                     return Err(EBUSY);
                 }
+                let storage = state.storage()?;
                 state.sync(true);
-                Ok(state.storage())
+                Ok(storage)
             })
         }
     }

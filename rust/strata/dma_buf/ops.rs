@@ -10,10 +10,15 @@
 //! | nothing held | `release` |
 
 use super::{
-    raw::RawDirection,
-    state::Common,
+    raw::{
+        self,
+        RawDirection, //
+    },
+    state::{
+        Common,
+        State, //
+    },
     storage::{
-        PagePointer,
         Table,
         Window, //
     },
@@ -54,6 +59,7 @@ pub(super) static OPS: bindings::dma_buf_ops = bindings::dma_buf_ops {
 /// What user space's mappings do.
 const FAULTS: &bindings::vm_operations_struct = &bindings::vm_operations_struct {
     fault: Some(fault),
+    pfn_mkwrite: Some(make_writable),
     ..pin_init::zeroed()
 };
 
@@ -117,7 +123,12 @@ unsafe extern "C" fn unpin(attachment: *mut bindings::dma_buf_attachment) {
     // SAFETY: The core calls this for our buffers.
     let common = unsafe { behind(attachment) };
     // SAFETY: As in `pin`.
-    unsafe { common.with(|state| state.pins = state.pins.saturating_sub(1)) };
+    unsafe {
+        common.with(|state| {
+            state.pins = state.pins.saturating_sub(1);
+            state.used_less();
+        })
+    };
 }
 
 /// Whether a direction is one that the kernel maps in: it stops at others.
@@ -140,8 +151,9 @@ unsafe extern "C" fn map(
     // SAFETY: As in `pin`.
     let storage = unsafe {
         common.with(|state| {
+            let storage = state.storage()?;
             state.tables.reserve(1, GFP_KERNEL)?;
-            Ok::<_, Error>(state.storage())
+            Ok::<_, Error>(storage)
         })
     };
     // SAFETY: The importer keeps its device until it has detached it.
@@ -177,7 +189,9 @@ unsafe extern "C" fn unmap(
                 .position(|own| ptr::eq(own.as_ptr(), table))?;
             let last = state.tables.len() - 1;
             state.tables.swap(place, last);
-            state.tables.pop()
+            let table = state.tables.pop();
+            state.used_less();
+            table
         })
     };
     if table.is_none() {
@@ -194,9 +208,10 @@ unsafe extern "C" fn vmap(buf: *mut bindings::dma_buf, map: *mut bindings::iosys
     // SAFETY: As in `pin`.
     let address = unsafe {
         common.with(|state| {
+            let storage = state.storage()?;
             let window = match state.window.take() {
                 Some(window) => window,
-                None => Window::new(state.storage())?,
+                None => Window::new(storage)?,
             };
             state.vmapped = true;
             Ok::<_, Error>(state.window.insert(window).address())
@@ -219,13 +234,28 @@ unsafe extern "C" fn vunmap(buf: *mut bindings::dma_buf, _map: *mut bindings::io
     // SAFETY: The core calls this for our buffers.
     let common = unsafe { Common::behind(buf).as_ref() };
     // SAFETY: As in `pin`. The window is kept for the next one.
-    unsafe { common.with(|state| state.vmapped = false) };
+    unsafe {
+        common.with(|state| {
+            state.vmapped = false;
+            state.used_less();
+        })
+    };
 }
 
 /// # Safety
 ///
 /// `buf` must be one of ours. The reservation is not held.
-unsafe extern "C" fn begin_access(buf: *mut bindings::dma_buf, _direction: RawDirection) -> c_int {
+unsafe extern "C" fn begin_access(buf: *mut bindings::dma_buf, direction: RawDirection) -> c_int {
+    let usage = if direction == bindings::dma_data_direction_DMA_FROM_DEVICE {
+        bindings::dma_resv_usage_DMA_RESV_USAGE_WRITE
+    } else {
+        bindings::dma_resv_usage_DMA_RESV_USAGE_READ
+    };
+    // The core waits too, afterwards: what devices write until then would not be seen.
+    // SAFETY: The core calls this for our buffers.
+    if let Err(error) = raw::wait(unsafe { (*buf).resv }, usage) {
+        return error.to_errno();
+    }
     // SAFETY: The core calls this for our buffers, without the reservation.
     unsafe { sync(buf, true) }
 }
@@ -276,34 +306,73 @@ unsafe extern "C" fn mmap(
     unsafe { bindings::buffer_mmap(vma, FAULTS, buf) }
 }
 
+/// Runs `f` with the state of the buffer that user space touches, under its lock.
+///
+/// # Safety
+///
+/// `fault` must be one in a mapping that [`mmap`] made.
+unsafe fn faulting(
+    fault: *mut bindings::vm_fault,
+    f: impl FnOnce(&mut State) -> bindings::vm_fault_t,
+) -> bindings::vm_fault_t {
+    // SAFETY: `mmap` has put the buffer there.
+    let buf = unsafe { bindings::fault_buffer(fault) };
+    // SAFETY: It is one of ours, which the mapping keeps.
+    let (resv, common) = unsafe { ((*buf).resv, Common::behind(buf).as_ref()) };
+    // SAFETY: It may be locked under the mmap lock.
+    let locked = to_result(unsafe { bindings::fault_lock(fault, resv) });
+    if locked.is_err() {
+        // The signal first; then the task comes back.
+        return bindings::vm_fault_reason_VM_FAULT_NOPAGE;
+    }
+    // SAFETY: It is held.
+    let result = unsafe { common.with(f) };
+    // SAFETY: It was locked above.
+    unsafe { bindings::dma_resv_unlock(resv) };
+    result
+}
+
 /// Gives user space the page that the buffer has at the place that it touched, now.
 ///
 /// # Safety
 ///
 /// `fault` must be one in a mapping that [`mmap`] made.
 unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
-    // SAFETY: `mmap` has put the buffer there.
-    let buf = unsafe { bindings::fault_buffer(fault) };
-    // SAFETY: It is one of ours, which the mapping keeps.
-    let (resv, common) = unsafe { ((*buf).resv, Common::behind(buf).as_ref()) };
-    // SAFETY: It may be locked under the mmap lock.
-    let locked = to_result(unsafe { bindings::resv_lock_interruptible(resv, ptr::null_mut()) });
-    if locked.is_err() {
-        // The signal first; then the task comes back.
-        return bindings::vm_fault_reason_VM_FAULT_NOPAGE;
-    }
     // SAFETY: The fault is valid.
     let index = unsafe { bindings::fault_index(fault) };
-    // SAFETY: It is held.
-    let page: Option<PagePointer> =
-        unsafe { common.with(|state| state.storage.pages().get(index).copied()) };
-    let result = match page {
+    // SAFETY: As above.
+    let write = unsafe { bindings::fault_is_write(fault) };
+    let insert = |state: &mut State| {
+        let storage = state.storage();
+        let page = storage.as_ref().map(|storage| storage.pages().get(index));
+        let (Ok(storage), Ok(Some(&page))) = (&storage, page) else {
+            return bindings::vm_fault_reason_VM_FAULT_SIGBUS;
+        };
+        if write {
+            storage.set_written();
+        }
         // Under the lock still: who moves the buffer takes out what was inserted before.
         // SAFETY: The mapping has no pages of its own, and this one stays until it is taken out.
-        Some(page) => unsafe { bindings::fault_insert(fault, page) },
-        None => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
+        unsafe { bindings::fault_insert(fault, page, write) }
     };
-    // SAFETY: It was locked above.
-    unsafe { bindings::dma_resv_unlock(resv) };
-    result
+    // SAFETY: The caller promises it.
+    unsafe { faulting(fault, insert) }
+}
+
+/// Lets user space write to a page that it could only read so far. If the buffer moves meanwhile, the
+/// page is not there any more, and the task comes back.
+///
+/// # Safety
+///
+/// As [`fault`].
+unsafe extern "C" fn make_writable(fault: *mut bindings::vm_fault) -> bindings::vm_fault_t {
+    let mark = |state: &mut State| match state.storage() {
+        Ok(storage) => {
+            storage.set_written();
+            0
+        }
+        Err(_) => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
+    };
+    // SAFETY: The caller promises it.
+    unsafe { faulting(fault, mark) }
 }

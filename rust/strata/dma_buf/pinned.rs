@@ -14,6 +14,7 @@ use super::{
         Attachment,
         Dynamic,
         Importer,
+        Mode,
         Ranges,
         RawMapping,
         Static, //
@@ -38,11 +39,15 @@ use crate::{
     gfp,
 };
 use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
     dma::DataDirection,
     prelude::*, //
 };
 
-impl<I: Importer> Attachment<'_, Dynamic<I>> {
+impl<I: Importer> Attachment<Dynamic<I>> {
     /// Keeps the buffer where it is.
     ///
     /// Not for what user space can have any number of: the memory cannot be given back meanwhile.
@@ -54,23 +59,23 @@ impl<I: Importer> Attachment<'_, Dynamic<I>> {
     /// # Errors
     ///
     /// What the exporter says.
-    pub fn pin<L, S>(&mut self, _cx: &mut Cx<'_, L, S>) -> Result<Pinned<'_>>
+    pub fn pin<L, S>(&mut self, _cx: &mut Cx<'_, L, S>) -> Result<Pinned<'_, I>>
     where
         L: Before<ResvHeld>,
         S: MaySleep,
     {
-        // SAFETY: It is attached, and dynamic.
-        unsafe { raw::pin_unlocked(self.raw) }?;
+        // Not if it is still pinned, since a `Pinned` was forgotten.
+        if !self.pinned {
+            // SAFETY: It is attached, and dynamic.
+            unsafe { raw::pin_unlocked(self.raw) }?;
+            self.pinned = true;
+        }
         // INVARIANT: Just pinned.
-        Ok(Pinned {
-            attachment: self.raw,
-            mapping: &mut self.mapping,
-            buf: &self.buf,
-        })
+        Ok(Pinned { attachment: self })
     }
 }
 
-impl Attachment<'_, Static> {
+impl Attachment<Static> {
     /// As [`map`](Attachment::map), for longer than the reservation is held: for a static attachment
     /// the exporter pins what is mapped.
     ///
@@ -81,18 +86,20 @@ impl Attachment<'_, Static> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for no direction; `ENOMEM`; `EINTR`; what the exporter says.
-    pub fn map_pinned<L, S>(
-        &mut self,
+    /// `EINVAL` for no direction, or another `device` than the one that is attached; `ENOMEM`;
+    /// `ERESTARTSYS`; what the exporter says.
+    pub fn map_pinned<'p, L, S>(
+        &'p mut self,
         _cx: &mut Cx<'_, L, S>,
+        device: &'p Device<Bound>,
         direction: DataDirection,
-    ) -> Result<MappedPinned<'_>>
+    ) -> Result<MappedPinned<'p>>
     where
         L: Before<ResvHeld> + MayAlloc<gfp::Kernel> + MayWait,
         S: MaySleep,
     {
         // SAFETY: It is attached, and a static one is pinned when it is mapped.
-        unsafe { MappedPinned::new(self.raw, &mut self.mapping, &self.buf, direction) }
+        unsafe { MappedPinned::new(self, device, direction) }
     }
 }
 
@@ -104,17 +111,12 @@ impl Attachment<'_, Static> {
 ///
 /// # Invariants
 ///
-/// `attachment` is one of `buf`, and pinned once for this. `mapping` is what it has mapped.
-pub struct Pinned<'p> {
-    attachment: RawAttachment,
-    mapping: &'p mut Option<RawMapping>,
-    buf: &'p DmaBuf,
+/// `attachment` is pinned.
+pub struct Pinned<'p, I: Importer> {
+    attachment: &'p mut Attachment<Dynamic<I>>,
 }
 
-// SAFETY: A pin is of no task.
-unsafe impl Send for Pinned<'_> {}
-
-impl Pinned<'_> {
+impl<I: Importer> Pinned<'_, I> {
     /// Maps the buffer for the device.
     ///
     /// # Context
@@ -124,17 +126,18 @@ impl Pinned<'_> {
     /// # Errors
     ///
     /// As [`Attachment::map_pinned`].
-    pub fn map<L, S>(
-        &mut self,
+    pub fn map<'p, L, S>(
+        &'p mut self,
         _cx: &mut Cx<'_, L, S>,
+        device: &'p Device<Bound>,
         direction: DataDirection,
-    ) -> Result<MappedPinned<'_>>
+    ) -> Result<MappedPinned<'p>>
     where
         L: Before<ResvHeld> + MayAlloc<gfp::Kernel> + MayWait,
         S: MaySleep,
     {
         // SAFETY: By the type invariants it is attached, and pinned.
-        unsafe { MappedPinned::new(self.attachment, self.mapping, self.buf, direction) }
+        unsafe { MappedPinned::new(self.attachment, device, direction) }
     }
 
     /// Maps the buffer into the kernel.
@@ -151,7 +154,7 @@ impl Pinned<'_> {
         L: Before<ResvHeld> + MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
-        VmapPinned::new(self.buf)
+        VmapPinned::new(&self.attachment.buf)
     }
 
     /// Lets the buffer move again. As dropping it, with the token that this takes.
@@ -168,10 +171,13 @@ impl Pinned<'_> {
     }
 }
 
-impl Drop for Pinned<'_> {
+impl<I: Importer> Drop for Pinned<'_, I> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants it is pinned for this.
-        unsafe { raw::unpin_unlocked(self.attachment) };
+        // First: nobody looks into it when it may move.
+        self.attachment.unmap_forgotten();
+        self.attachment.pinned = false;
+        // SAFETY: By the type invariants it is pinned.
+        unsafe { raw::unpin_unlocked(self.attachment.raw) };
     }
 }
 
@@ -199,29 +205,29 @@ unsafe impl Sync for MappedPinned<'_> {}
 impl<'p> MappedPinned<'p> {
     /// # Safety
     ///
-    /// `attachment` must be one of `buf`, stay so for `'p`, and be pinned for as long as it is mapped.
-    /// `mapping` must be what it has mapped.
-    unsafe fn new(
-        attachment: RawAttachment,
-        mapping: &'p mut Option<RawMapping>,
-        buf: &'p DmaBuf,
+    /// `attachment` must be pinned for as long as it is mapped.
+    unsafe fn new<M: Mode>(
+        attachment: &'p mut Attachment<M>,
+        device: &'p Device<Bound>,
         direction: DataDirection,
     ) -> Result<Self> {
+        attachment.check(device)?;
         let direction = raw_direction(direction)?;
-        if let Some(forgotten) = mapping.take() {
-            // SAFETY: The caller promises that it is mapped.
-            unsafe { raw::unmap_unlocked(attachment, forgotten.table, forgotten.direction) };
-        }
-        // SAFETY: The caller promises that it is attached.
-        let table = unsafe { raw::map_unlocked(attachment, direction) }?;
-        *mapping = Some(RawMapping { table, direction });
+        attachment.unmap_forgotten();
+        // SAFETY: It is attached.
+        let table = unsafe { raw::map_unlocked(attachment.raw, direction) }?;
+        attachment.mapping = Some(RawMapping { table, direction });
         // INVARIANT: Just mapped, and the caller promises that it is pinned.
-        Ok(Self {
-            attachment,
+        let mapped = Self {
+            attachment: attachment.raw,
             table,
-            mapping,
-            buf,
-        })
+            mapping: &mut attachment.mapping,
+            buf: &attachment.buf,
+        };
+        if M::WAITS {
+            raw::wait_for_moves(mapped.buf)?;
+        }
+        Ok(mapped)
     }
 
     /// Where the device finds the buffer, in its order.

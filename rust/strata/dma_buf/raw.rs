@@ -20,6 +20,9 @@ use kernel::{
     sync::aref::ARef, //
 };
 
+/// `MAX_SCHEDULE_TIMEOUT`
+const FOREVER: usize = isize::MAX as usize;
+
 /// As C has it.
 pub(super) type RawAttachment = NonNull<bindings::dma_buf_attachment>;
 pub(super) type RawTable = NonNull<bindings::sg_table>;
@@ -179,6 +182,78 @@ pub(super) unsafe fn pin_unlocked(attachment: RawAttachment) -> Result {
 pub(super) unsafe fn unpin_unlocked(attachment: RawAttachment) {
     // SAFETY: The caller promises it.
     unsafe { bindings::dma_buf_unpin_unlocked(attachment.as_ptr()) };
+}
+
+/// Pins the buffer and maps it into the kernel. Sleeps, and takes the reservation.
+///
+/// # Safety
+///
+/// `attachment` must be attached, and dynamic.
+#[inline(never)]
+pub(super) unsafe fn pin_vmap(attachment: RawAttachment, map: &mut bindings::iosys_map) -> Result {
+    // SAFETY: The caller promises it.
+    to_result(unsafe { bindings::dma_buf_pin_vmap(attachment.as_ptr(), map) })
+}
+
+/// Takes back what [`pin_vmap`] did. Takes the reservation.
+///
+/// # Safety
+///
+/// `map` must be what [`pin_vmap`] gave for `attachment`, which nobody uses afterwards.
+#[inline(never)]
+pub(super) unsafe fn vunmap_unpin(attachment: RawAttachment, map: &mut bindings::iosys_map) {
+    // SAFETY: The caller promises it.
+    unsafe { bindings::dma_buf_vunmap_unpin(attachment.as_ptr(), map) };
+}
+
+/// Waits until the contents are there, for who is not static. Sleeps.
+///
+/// # Errors
+///
+/// `ERESTARTSYS`.
+#[inline(never)]
+pub(super) fn wait_for_moves(buf: &DmaBuf) -> Result {
+    let usage = bindings::dma_resv_usage_DMA_RESV_USAGE_KERNEL;
+    wait(buf.resv().as_ptr(), usage)
+}
+
+/// Waits for fences, for however long that takes. Sleeps.
+///
+/// # Errors
+///
+/// `ERESTARTSYS`.
+pub(super) fn wait(resv: *mut bindings::dma_resv, usage: bindings::dma_resv_usage) -> Result {
+    // SAFETY: The callers have a buffer whose reservation it is.
+    let left = unsafe { bindings::dma_resv_wait_timeout(resv, usage, true, FOREVER) };
+    // Never 0: it waits for ever.
+    to_result(left.min(0) as i32)
+}
+
+/// For where an error has nobody to go to.
+#[inline(never)]
+pub(super) fn warn_not_handed_back(buf: &DmaBuf, error: Error) {
+    pr_warn!(
+        "{}: a dma-buf was not handed back to devices: {error:?}\n",
+        buf.exporter_name()
+    );
+}
+
+/// # Safety
+///
+/// The module must be there: its code is running.
+#[inline(never)]
+pub(super) unsafe fn hold(module: &ThisModule) {
+    // SAFETY: The caller promises it.
+    unsafe { bindings::__module_get(module.as_ptr()) };
+}
+
+/// # Safety
+///
+/// The module must have been [held](hold) for the caller.
+#[inline(never)]
+pub(super) unsafe fn let_go(module: &ThisModule) {
+    // SAFETY: The caller promises it.
+    unsafe { bindings::module_put(module.as_ptr()) };
 }
 
 /// Whether the importer lets go of its mappings when it is told.

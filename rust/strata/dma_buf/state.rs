@@ -4,6 +4,7 @@
 
 use super::{
     ops::OPS,
+    revoke::Done,
     storage::{
         Table,
         Window, //
@@ -101,12 +102,38 @@ pub(super) struct State {
     pub(super) window: Option<Window>,
     pub(super) vmapped: bool,
     pub(super) pins: usize,
-    pub(super) storage: Arc<Storage>,
+    /// None if it was taken back.
+    pub(super) storage: Option<Arc<Storage>>,
+    pub(super) revoked: bool,
+    /// Who waits until nobody uses it any more.
+    pub(super) waiting: Option<Arc<Done>>,
 }
 
 impl State {
-    pub(super) fn storage(&self) -> Arc<Storage> {
-        self.storage.clone()
+    /// Where the contents are.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if they were taken back.
+    pub(super) fn storage(&self) -> Result<Arc<Storage>> {
+        match &self.storage {
+            Some(storage) if !self.revoked => Ok(storage.clone()),
+            _ => Err(ENODEV),
+        }
+    }
+
+    /// Whether a device, or the kernel, has anything of it.
+    pub(super) fn is_used(&self) -> bool {
+        self.must_stay() || !self.tables.is_empty()
+    }
+
+    /// Somebody has let go of it.
+    pub(super) fn used_less(&mut self) {
+        if !self.is_used() {
+            if let Some(done) = self.waiting.take() {
+                done.complete();
+            }
+        }
     }
 
     pub(super) fn must_stay(&self) -> bool {
@@ -114,8 +141,9 @@ impl State {
     }
 
     /// Puts another storage in the place of the one that there is. The window was of that.
-    pub(super) fn replace(&mut self, storage: Arc<Storage>) -> (Arc<Storage>, Option<Window>) {
-        (mem::replace(&mut self.storage, storage), self.window.take())
+    pub(super) fn replace(&mut self, storage: Option<Arc<Storage>>) -> Option<Window> {
+        self.storage = storage;
+        self.window.take()
     }
 
     pub(super) fn sync(&self, for_cpu: bool) {
@@ -136,7 +164,9 @@ impl Common {
             window: None,
             vmapped: false,
             pins: 0,
-            storage,
+            storage: Some(storage),
+            revoked: false,
+            waiting: None,
         };
         Self {
             hooks,
@@ -181,10 +211,13 @@ impl Common {
         f(unsafe { &mut *self.state.get() })
     }
 
-    pub(super) fn into_storage(self) -> Arc<Storage> {
+    /// What it was stored in last.
+    pub(super) fn into_storage(self) -> Option<Arc<Storage>> {
         let state = self.state.into_inner();
         if !state.tables.is_empty() {
             pr_warn!("a dma-buf was released while a device had it mapped\n");
+            // The device goes on with it.
+            mem::forget(state.tables);
         }
         state.storage
     }

@@ -35,7 +35,12 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        Arc, //
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        UniqueArc, //
     },
     types::Opaque, //
 };
@@ -44,11 +49,15 @@ pub(super) type PagePointer = *mut bindings::page;
 
 /// Pages that stay for as long as anybody has this: the contents of a buffer.
 ///
+/// It is made unique, for a buffer to be exported or to move there. What a buffer moved away from may
+/// still be read by devices: others get it, and may write to it, when it is unique again.
+///
 /// # Invariants
 ///
 /// There are some, and no more than `u32::MAX`.
 pub struct Storage {
     kind: Kind,
+    written: Atomic<bool>,
 }
 
 enum Kind {
@@ -68,7 +77,8 @@ unsafe impl Sync for Storage {}
 impl Storage {
     /// Pages of user space's kind, which are in memory for as long as they are held.
     ///
-    /// Whoever got them may have written to them: they count as dirty when they are let go.
+    /// They count as dirty when they are let go if anybody may have written to them through the
+    /// buffer: a device, the kernel, or user space.
     ///
     /// # Context
     ///
@@ -77,17 +87,14 @@ impl Storage {
     /// # Errors
     ///
     /// `EINVAL` for none or more than any device takes; `ENOMEM`. The pages are let go then.
-    pub fn of_shmem<L, S>(cx: &mut Cx<'_, L, S>, held: Held) -> Result<Arc<Self>>
+    pub fn of_shmem<L, S>(cx: &mut Cx<'_, L, S>, held: Held) -> Result<UniqueArc<Self>>
     where
         L: MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
         Self::check(held.count())?;
         // INVARIANT: Just checked.
-        let storage = Self {
-            kind: Kind::Shmem(held),
-        };
-        Ok(gfp::kernel(cx).arc(storage)?)
+        Self::new(cx, Kind::Shmem(held))
     }
 
     /// Pages that stay in memory.
@@ -99,7 +106,7 @@ impl Storage {
     /// # Errors
     ///
     /// As [`of_shmem`](Self::of_shmem).
-    pub fn of_pages<L, S>(cx: &mut Cx<'_, L, S>, pages: Pages) -> Result<Arc<Self>>
+    pub fn of_pages<L, S>(cx: &mut Cx<'_, L, S>, pages: Pages) -> Result<UniqueArc<Self>>
     where
         L: MayAlloc<gfp::Kernel>,
         S: MaySleep,
@@ -112,14 +119,24 @@ impl Storage {
                 .push_within_capacity(page.as_ptr())
                 .map_err(|_| ENOMEM)?;
         }
-        // INVARIANT: Checked above.
-        let storage = Self {
-            kind: Kind::Pages {
-                pointers,
-                _pages: pages,
-            },
+        let kind = Kind::Pages {
+            pointers,
+            _pages: pages,
         };
-        Ok(gfp::kernel(cx).arc(storage)?)
+        // INVARIANT: Checked above.
+        Self::new(cx, kind)
+    }
+
+    fn new<L, S>(cx: &mut Cx<'_, L, S>, kind: Kind) -> Result<UniqueArc<Self>>
+    where
+        L: MayAlloc<gfp::Kernel>,
+        S: MaySleep,
+    {
+        let storage = Self {
+            kind,
+            written: Atomic::new(false),
+        };
+        Ok(gfp::kernel(cx).with(|flags| UniqueArc::new(storage, flags))?)
     }
 
     fn check(count: usize) -> Result {
@@ -136,6 +153,20 @@ impl Storage {
         }
     }
 
+    /// Whether anybody may have written to it since it was made.
+    ///
+    /// # Context
+    ///
+    /// Any. Whoever has it mapped for writing may do so at any moment.
+    pub fn is_written(&self) -> bool {
+        self.written.load(Relaxed)
+    }
+
+    /// Somebody may write to it from now on.
+    pub(super) fn set_written(&self) {
+        self.written.store(true, Relaxed);
+    }
+
     /// How many bytes there are.
     pub fn size(&self) -> usize {
         self.pages().len() << PAGE_SHIFT
@@ -143,11 +174,22 @@ impl Storage {
 
     /// Copies all that is in `from`, which is of the same size. Sleeps.
     pub(super) fn copy(&self, from: &Self) {
+        self.set_written();
         let (to, from) = (self.pages(), from.pages());
         let count = to.len().min(from.len());
         // SAFETY: There are so many pages in each, which are referenced; C does not write to the
         // arrays.
         unsafe { bindings::pages_copy(to.as_ptr().cast_mut(), from.as_ptr().cast_mut(), count) };
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        let written = self.is_written();
+        match &mut self.kind {
+            Kind::Shmem(held) if !written => held.set_unwritten(),
+            Kind::Shmem(_) | Kind::Pages { .. } => {}
+        }
     }
 }
 
@@ -185,6 +227,9 @@ impl Table {
                 direction,
             )
         })?;
+        if direction != bindings::dma_data_direction_DMA_TO_DEVICE {
+            storage.set_written();
+        }
         // INVARIANT: Just mapped.
         Ok(room.write(Self {
             table,
@@ -238,6 +283,7 @@ impl Window {
         let pages = storage.pages();
         // SAFETY: C does not write to the array, and the pages stay for as long as we have the storage.
         let address = unsafe { bindings::pages_vmap(pages.as_ptr().cast_mut(), pages.len()) };
+        storage.set_written();
         // INVARIANT: Just mapped.
         Ok(Self {
             address: NonNull::new(address).ok_or(ENOMEM)?,

@@ -3,6 +3,7 @@
 //! Buffers: what is exported here, and imported again.
 
 mod moves;
+mod others;
 
 use super::*;
 use crate::{
@@ -11,8 +12,9 @@ use crate::{
         Cx,
         MmapHeld,
         Process,
-        Reclaim, //
+        ReclaimLock, //
     },
+    dev::faux,
     gfp,
     kunit::process,
     page::Pages,
@@ -32,9 +34,15 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        Arc, //
+        Arc,
+        UniqueArc, //
     },
 };
+
+// As user space has them: the kernel's crate does not.
+const PROT_READ_WRITE: usize = 3;
+const MAP_SHARED: usize = 1;
+const MAP_PRIVATE: usize = 2;
 
 const PAGES: usize = 3;
 const SIZE: usize = PAGES * PAGE_SIZE;
@@ -61,8 +69,8 @@ impl Exporter for Probe {
         Ok(())
     }
 
-    fn release(self, _cx: &mut Cx<'_, Process>, storage: Arc<Storage>) {
-        assert_eq!(storage.size(), SIZE);
+    fn release(self, _cx: &mut Cx<'_, Process>, storage: Option<Arc<Storage>>) {
+        assert!(storage.is_none_or(|storage| storage.size() == SIZE));
         self.released.fetch_add(1, Relaxed);
     }
 }
@@ -80,37 +88,10 @@ impl Exporter for Other {
 struct Told(Atomic<i32>);
 
 impl Importer for Told {
-    fn invalidate(&self, _cx: &mut Cx<'_, Reclaim>) {
+    type Owner = crate::Strata;
+
+    fn invalidate(&self, _cx: &mut Cx<'_, ReclaimLock>) {
         self.0.fetch_add(1, Relaxed);
-    }
-}
-
-/// A device that is bound to nothing real. Not `kernel::faux`, which 7.3 changes.
-struct Faux(NonNull<bindings::faux_device>);
-
-impl Faux {
-    fn new() -> Result<Self> {
-        let name = c"strata-dma-buf".as_char_ptr();
-        // SAFETY: The name is copied; a faux device needs neither a parent nor operations.
-        let faux = unsafe { bindings::faux_device_create(name, ptr::null_mut(), ptr::null()) };
-        let faux = Self(NonNull::new(faux).ok_or(ENODEV)?);
-        // SAFETY: The device is registered.
-        to_result(unsafe { bindings::device_reaches_all(device_ptr(faux.device())) })?;
-        Ok(faux)
-    }
-
-    fn device(&self) -> &Device<Bound> {
-        // SAFETY: It is registered for as long as this is there.
-        let device = unsafe { &raw mut (*self.0.as_ptr()).dev };
-        // SAFETY: As above, and bound for as long.
-        unsafe { Device::from_raw(device) }
-    }
-}
-
-impl Drop for Faux {
-    fn drop(&mut self) {
-        // SAFETY: It is registered.
-        unsafe { bindings::faux_device_destroy(self.0.as_ptr()) };
     }
 }
 
@@ -119,11 +100,15 @@ struct Rig {
     buf: ARef<Exported<Probe>>,
     attached: Arc<Atomic<i32>>,
     released: Arc<Atomic<i32>>,
-    faux: Faux,
+    faux: faux::Registration,
 }
 
 impl Rig {
     fn new(cx: &mut Cx<'_, Process>, only_revocable: bool) -> Result<Self> {
+        Self::named(cx, c"strata-dma-buf", only_revocable)
+    }
+
+    fn named(cx: &mut Cx<'_, Process>, name: &CStr, only_revocable: bool) -> Result<Self> {
         let attached = gfp::kernel(cx).arc(Atomic::new(0))?;
         let released = gfp::kernel(cx).arc(Atomic::new(0))?;
         let probe = Probe {
@@ -136,7 +121,7 @@ impl Rig {
             buf: Exported::new(cx, probe, storage)?,
             attached,
             released,
-            faux: Faux::new()?,
+            faux: faux::Registration::new(cx, name)?,
         })
     }
 
@@ -157,7 +142,7 @@ impl Rig {
     }
 }
 
-fn pages(cx: &mut Cx<'_, Process>) -> Result<Arc<Storage>> {
+fn pages(cx: &mut Cx<'_, Process>) -> Result<UniqueArc<Storage>> {
     let pages = Pages::new(cx, PAGES)?;
     Storage::of_pages(cx, pages)
 }
@@ -173,6 +158,26 @@ fn exchange(cx: &mut Cx<'_, Process>, buf: &DmaBuf, offset: usize, value: u32) -
             Ok(old)
         })
     })?
+}
+
+/// Maps a buffer for user space. Returns the address.
+fn map_user(buf: &DmaBuf, flags: usize, length: usize, offset: usize) -> Result<usize> {
+    // SAFETY: A case is running, and the file is open.
+    let address = unsafe {
+        bindings::kunit_vm_mmap(
+            bindings::kunit_get_current_test(),
+            (*buf.as_ptr()).file,
+            0,
+            length,
+            PROT_READ_WRITE,
+            flags,
+            offset,
+        )
+    };
+    match address as isize {
+        1.. => Ok(address),
+        _ => Err(EINVAL),
+    }
 }
 
 /// Runs what waits for the last reference to a file.
@@ -271,6 +276,14 @@ mod cases {
                     assert_eq!(bytes.fill(1, SIZE, 0), Err(EINVAL));
                     assert_eq!(bytes.load(2), Err(EINVAL));
                     assert_eq!(bytes.store(SIZE - 3, 0), Err(EINVAL));
+                    assert_eq!(bytes.load_u64(4), Err(EINVAL));
+                    assert_eq!(bytes.store_u64(SIZE - 4, 0), Err(EINVAL));
+                    bytes.store_u64(8, 0x0102_0304_0506_0708)?;
+                    assert_eq!(bytes.load_u64(8), Ok(0x0102_0304_0506_0708));
+                    bytes.write(PAGE_SIZE, b"123456789")?;
+                    // The check value of the polynomial.
+                    assert_eq!(bytes.crc32c(!0, PAGE_SIZE, 9), Ok(!0xe306_9283));
+                    assert_eq!(bytes.crc32c(0, SIZE - 8, 9), Err(EINVAL));
                     bytes.store(SIZE - 4, 0x4433_2211)?;
                     bytes.load(SIZE - 4)
                 })
@@ -298,7 +311,7 @@ mod cases {
             let buf = rig.buf();
             buf.lock(cx, |held, cx| {
                 for direction in [DataDirection::ToDevice, DataDirection::Bidirectional] {
-                    let mapped = attachment.map(cx, held, direction)?;
+                    let mapped = attachment.map(cx, held, rig.device(), direction)?;
                     let length: usize = mapped.ranges().map(|range| range.length).sum();
                     assert_eq!(length, SIZE);
                     let first = mapped.ranges().next().ok_or(EINVAL)?;
@@ -308,7 +321,7 @@ mod cases {
                     drop(mapped);
                     assert_eq!(rig.buf.must_stay(held), Ok(false));
                 }
-                let none = attachment.map(cx, held, DataDirection::None);
+                let none = attachment.map(cx, held, rig.device(), DataDirection::None);
                 assert_eq!(none.err(), Some(EINVAL));
                 Ok::<(), Error>(())
             })?;
@@ -325,12 +338,13 @@ mod cases {
             let mut attachment = Attachment::new(cx, rig.buf(), rig.device())?;
             buf.lock(cx, |held, cx| {
                 for _ in 0..2 {
-                    let mapped = attachment.map(cx, held, DataDirection::Bidirectional)?;
+                    let mapped =
+                        attachment.map(cx, held, rig.device(), DataDirection::Bidirectional)?;
                     core::mem::forget(mapped);
                 }
                 Ok::<(), Error>(())
             })?;
-            let pinned = attachment.map_pinned(cx, DataDirection::Bidirectional)?;
+            let pinned = attachment.map_pinned(cx, rig.device(), DataDirection::Bidirectional)?;
             core::mem::forget(pinned);
             drop(attachment);
             // One mapping less, and there would be a pin left.

@@ -82,11 +82,22 @@ fn contents<'a, M: AccessMode>(
     if !ptr::eq(buf, access.buffer()) {
         return Err(EINVAL);
     }
-    let mut io = false;
     // SAFETY: Mapping the buffer has filled it in.
+    Ok(unsafe { bytes(buf, map) })
+}
+
+/// # Safety
+///
+/// `map` must be what mapping `buf` gave.
+pub(super) unsafe fn bytes<'a, M: AccessMode>(
+    buf: &DmaBuf,
+    map: &'a bindings::iosys_map,
+) -> Bytes<'a, M> {
+    let mut io = false;
+    // SAFETY: The caller promises that it is filled in.
     let start = unsafe { bindings::iosys_get(map, &mut io) };
     // SAFETY: So much is mapped there, while `map` is borrowed.
-    Ok(unsafe { Bytes::new(start.cast(), io, buf.size()) })
+    unsafe { Bytes::new(start.cast(), io, buf.size()) }
 }
 
 /// A buffer, mapped into the kernel while its reservation is held. Unmapped when dropped.

@@ -62,7 +62,7 @@ impl Inner {
 /// All pages of a [`Shmem`](super::Shmem), in memory for as long as this lives.
 ///
 /// Whoever has it may have written to the pages: they count as dirty and as used when it is
-/// dropped.
+/// dropped, unless its owner in this crate knows that nobody did.
 ///
 /// # Context
 ///
@@ -77,6 +77,7 @@ impl Inner {
 pub struct Held {
     inner: Arc<Inner>,
     pub(super) pages: KVVec<raw::PagePointer>,
+    written: bool,
 }
 
 // SAFETY: A reference to a page is of no task.
@@ -94,7 +95,11 @@ impl Held {
         *holders += 1;
         drop(holders);
         // INVARIANT: Counted just now.
-        Self { inner, pages }
+        Self {
+            inner,
+            pages,
+            written: true,
+        }
     }
 
     /// Holds the page at `index` too, the next one. Sleeps.
@@ -103,6 +108,12 @@ impl Held {
         // The caller of `new()` gave room for it.
         self.pages.push_within_capacity(page).map_err(|_| ENOMEM)?;
         Ok(())
+    }
+
+    /// Says that nobody has written to the pages since they were held: what swap has of them is
+    /// still good, and reclaim need not write them again.
+    pub(crate) fn set_unwritten(&mut self) {
+        self.written = false;
     }
 
     /// How many pages there are.
@@ -126,6 +137,6 @@ impl Drop for Held {
         }
         drop(holders);
         // SAFETY: By the type invariants each is referenced, and nobody uses them afterwards.
-        unsafe { raw::put_pages(&self.inner.file, &self.pages) };
+        unsafe { raw::put_pages(&self.inner.file, &self.pages, self.written) };
     }
 }

@@ -48,14 +48,15 @@ pub(super) fn set_held(file: &File, held: bool) {
     unsafe { bindings::shmem_set_held(file.as_ptr(), held) };
 }
 
-/// Gives back what [`page`] gave. Sleeps.
+/// Gives back what [`page`] gave, as dirty if it was `written`. Sleeps.
 ///
 /// # Safety
 ///
 /// Each of `pages` must be of `file`, or have been; the caller gives away a reference to each.
-pub(super) unsafe fn put_pages(file: &File, pages: &[PagePointer]) {
+pub(super) unsafe fn put_pages(file: &File, pages: &[PagePointer], written: bool) {
+    let (start, count) = (pages.as_ptr().cast_mut(), pages.len());
     // SAFETY: The caller promises it; C does not write to the array.
-    unsafe { bindings::shmem_put_pages(file.as_ptr(), pages.as_ptr().cast_mut(), pages.len()) };
+    unsafe { bindings::shmem_put_pages(file.as_ptr(), start, count, written) };
 }
 
 /// Folds a part of a page into `crc`. Sleeps.

@@ -10,12 +10,7 @@ use crate::{
     shmem::Shmem, //
 };
 
-// As user space has them: the kernel's crate does not.
-const PROT_READ_WRITE: usize = 3;
-const MAP_SHARED: usize = 1;
-const MAP_PRIVATE: usize = 2;
-
-fn shmem(cx: &mut Cx<'_, Process>) -> Result<Arc<Storage>> {
+fn shmem(cx: &mut Cx<'_, Process>) -> Result<UniqueArc<Storage>> {
     let held = Shmem::new(cx, c"strata-dma-buf", SIZE as u64)?.pages(cx)?;
     Storage::of_shmem(cx, held)
 }
@@ -24,9 +19,17 @@ fn shmem(cx: &mut Cx<'_, Process>) -> Result<Arc<Storage>> {
 fn move_to(
     cx: &mut Cx<'_, Process>,
     buf: &Exported<Probe>,
-    to: Arc<Storage>,
-) -> Result<Arc<Storage>> {
-    buf.lock(cx, |held, cx| Ok(buf.move_to(cx, held, to, 1)?))
+    to: UniqueArc<Storage>,
+) -> Result<Arc<Storage>, NotMoved> {
+    buf.lock(cx, |held, cx| buf.move_to(cx, held, to, 1))
+}
+
+/// What a move that fails with `cause` gives back.
+fn refused(moved: Result<Arc<Storage>, NotMoved>, cause: Error) -> Result<UniqueArc<Storage>> {
+    match moved {
+        Err(error) if error.cause == cause => Ok(error.to),
+        _ => Err(EIO),
+    }
 }
 
 #[kunit_tests(strata_dma_buf_moves)]
@@ -45,28 +48,24 @@ mod cases {
             let buf = rig.buf();
             let to = buf.lock(cx, |held, cx| {
                 let map = buf.vmap(cx, held)?;
-                let NotMoved { to, cause } = match rig.buf.move_to(cx, held, to, 1) {
-                    Ok(_) => return Err(EIO),
-                    Err(error) => error,
-                };
-                assert_eq!(cause, EBUSY);
+                let to = refused(rig.buf.move_to(cx, held, to, 1), EBUSY);
                 drop(map);
-                Ok(to)
+                to
             })?;
             // Pinned, and mapped into the kernel for longer than that.
             let mut pinned = attachment.pin(cx)?;
-            assert_eq!(move_to(cx, &rig.buf, to.clone()).err(), Some(EBUSY));
+            let to = refused(move_to(cx, &rig.buf, to), EBUSY)?;
             let map = pinned.vmap(cx)?;
             let seen = rig
                 .buf
                 .access(cx, Read, |access, _| map.contents(access)?.load(0))??;
             assert_eq!(seen, 0);
             drop(map);
-            let mapped = pinned.map(cx, DataDirection::Bidirectional)?;
+            let mapped = pinned.map(cx, rig.device(), DataDirection::Bidirectional)?;
             let map = mapped.vmap(cx)?;
             drop(map);
             mapped.close(cx);
-            assert_eq!(move_to(cx, &rig.buf, to.clone()).err(), Some(EBUSY));
+            let to = refused(move_to(cx, &rig.buf, to), EBUSY)?;
             // Nobody was told: nothing was tried.
             assert_eq!(told.0.load(Relaxed), 0);
             pinned.close(cx);
@@ -90,7 +89,8 @@ mod cases {
             let (first, second) = (shmem(cx)?, pages(cx)?);
             let buf = rig.buf();
             buf.lock(cx, |held, cx| {
-                let mapped = attachment.map(cx, held, DataDirection::Bidirectional)?;
+                let mapped =
+                    attachment.map(cx, held, rig.device(), DataDirection::Bidirectional)?;
                 let old = mapped.ranges().next().ok_or(EINVAL)?;
                 // It does not hinder the move; the old contents stay while it looks at them.
                 let from = rig.buf.move_to(cx, held, first, 1)?;
@@ -98,7 +98,8 @@ mod cases {
                 drop(from);
                 assert_eq!(rig.first_byte(old), 0x51);
                 drop(mapped);
-                let mapped = attachment.map(cx, held, DataDirection::Bidirectional)?;
+                let mapped =
+                    attachment.map(cx, held, rig.device(), DataDirection::Bidirectional)?;
                 let new = mapped.ranges().next().ok_or(EINVAL)?;
                 assert!(new.address != old.address);
                 assert_eq!(rig.first_byte(new), 0x51);
@@ -135,14 +136,15 @@ mod cases {
                 })
             })?;
             let to = pages(cx)?;
-            assert_eq!(move_to(cx, &rig.buf, to.clone()).err(), Some(ETIMEDOUT));
+            let to = refused(move_to(cx, &rig.buf, to), ETIMEDOUT)?;
             cx.signalling(|cx| signaller.signal(cx, Ok(())));
-            let from = move_to(cx, &rig.buf, to.clone())?;
-            assert!(!Arc::ptr_eq(&from, &to));
+            let from = move_to(cx, &rig.buf, to)?;
+            // Nobody looks at it any more.
+            assert!(Arc::into_unique_or_drop(from).is_some());
             // One of another size is none of its.
             let short = Pages::new(cx, 1)?;
             let short = Storage::of_pages(cx, short)?;
-            assert_eq!(move_to(cx, &rig.buf, short).err(), Some(EINVAL));
+            refused(move_to(cx, &rig.buf, short), EINVAL)?;
             Ok(())
         })
     }
@@ -151,27 +153,11 @@ mod cases {
     fn user_space_sees_where_it_is_now() -> Result {
         process(|cx| {
             let rig = Rig::new(cx, false)?;
-            let map = |flags: usize, length: usize, offset: usize| {
-                // SAFETY: A case is running, and the file is open.
-                let address = unsafe {
-                    bindings::kunit_vm_mmap(
-                        bindings::kunit_get_current_test(),
-                        (*rig.buf.as_ptr()).file,
-                        0,
-                        length,
-                        PROT_READ_WRITE,
-                        flags,
-                        offset,
-                    )
-                };
-                address as isize
-            };
-            assert!(map(MAP_PRIVATE, SIZE, 0) <= 0);
-            assert!(map(MAP_SHARED, SIZE + PAGE_SIZE, 0) <= 0);
-            assert!(map(MAP_SHARED, SIZE, PAGE_SIZE) <= 0);
-            let address = map(MAP_SHARED, SIZE, 0);
-            assert!(address > 0);
-            let word = UserRange::new(address as usize + PAGE_SIZE, 4);
+            assert!(map_user(&rig.buf, MAP_PRIVATE, SIZE, 0).is_err());
+            assert!(map_user(&rig.buf, MAP_SHARED, SIZE + PAGE_SIZE, 0).is_err());
+            assert!(map_user(&rig.buf, MAP_SHARED, SIZE, PAGE_SIZE).is_err());
+            let address = map_user(&rig.buf, MAP_SHARED, SIZE, 0)?;
+            let word = UserRange::new(address + PAGE_SIZE, 4);
             word.write(cx, &0x61_u32)?;
             assert_eq!(exchange(cx, &rig.buf, PAGE_SIZE, 0x62)?, 0x61);
             assert_eq!(word.read::<u32, _, _>(cx)?, 0x62);

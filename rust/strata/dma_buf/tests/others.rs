@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What others do with a buffer of ours: jobs of the CPU, writing, and being told to let go.
+
+use super::*;
+use crate::{
+    dev::{
+        user::UserRange,
+        work, //
+    },
+    fence::{
+        Signaller,
+        Timeline, //
+    },
+    resv::Usage,
+    shmem::Shmem, //
+};
+
+/// A worker that signals a fence.
+struct SignalLater {
+    signaller: Signaller,
+    signalled: Arc<Atomic<i32>>,
+}
+
+impl work::Item for SignalLater {
+    type Owner = crate::Strata;
+
+    fn run(self, cx: &mut Cx<'_, Process>) {
+        self.signalled.store(1, Relaxed);
+        cx.signalling(|cx| self.signaller.signal(cx, Ok(())));
+    }
+}
+
+/// A worker that lets go of a buffer.
+struct EndLater(ForCpu<Told, ReadWrite>);
+
+impl work::Item for EndLater {
+    type Owner = crate::Strata;
+
+    fn run(self, cx: &mut Cx<'_, Process>) {
+        assert_eq!(self.0.end(cx), Ok(()));
+    }
+}
+
+type Seen = Attachment<Dynamic<Told>>;
+
+fn attach(cx: &mut Cx<'_, Process>, rig: &Rig) -> Result<(Arc<Told>, Seen)> {
+    let told = gfp::kernel(cx).arc(Told(Atomic::new(0)))?;
+    let attachment = Attachment::dynamic(cx, rig.buf(), rig.device(), told.clone())?;
+    Ok((told, attachment))
+}
+
+fn must_stay(cx: &mut Cx<'_, Process>, rig: &Rig) -> Result<bool> {
+    rig.buf.lock(cx, |held, _| rig.buf.must_stay(held))
+}
+
+/// What a map under the lock says.
+fn mapped(
+    cx: &mut Cx<'_, Process>,
+    rig: &Rig,
+    attachment: &mut Seen,
+    direction: DataDirection,
+) -> Result {
+    let device = rig.device();
+    rig.buf.lock(cx, |held, cx| {
+        attachment.map(cx, held, device, direction)?;
+        Ok(())
+    })
+}
+
+fn is_written(cx: &mut Cx<'_, Process>, rig: &Rig) -> Result<bool> {
+    let storage = rig.buf.lock(cx, |held, _| rig.buf.storage(held))?;
+    Ok(storage.is_written())
+}
+
+#[kunit_tests(strata_dma_buf_others)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn a_job_has_it_without_a_lock() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let (_, attachment) = attach(cx, &rig)?;
+            let attachment = gfp::kernel(cx).arc(attachment)?;
+            let one = ForCpu::new(cx, attachment.clone(), ReadWrite)?;
+            let two = ForCpu::new(cx, attachment.clone(), Read)?;
+            cx.signalling(|_| {
+                one.contents().store(8, 0x31)?;
+                assert_eq!(two.contents().load(8), Ok(0x31));
+                assert_eq!(two.contents().load(SIZE), Err(EINVAL));
+                Ok::<(), Error>(())
+            })?;
+            one.end(cx)?;
+            assert!(must_stay(cx, &rig)?);
+            drop(two);
+            assert!(!must_stay(cx, &rig)?);
+            assert_eq!(exchange(cx, &rig.buf, 8, 0)?, 0x31);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn only_who_attached_maps() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let stranger = faux::Registration::new(cx, c"strata-dma-buf-2")?;
+            let mut attachment = Attachment::new(cx, rig.buf(), rig.device())?;
+            let refused = rig.buf.lock(cx, |held, cx| {
+                let direction = DataDirection::ToDevice;
+                let mapped = attachment.map(cx, held, stranger.device(), direction);
+                mapped.err()
+            });
+            assert_eq!(refused, Some(EINVAL));
+            let direction = DataDirection::ToDevice;
+            let mapped = attachment.map_pinned(cx, stranger.device(), direction);
+            assert_eq!(mapped.err(), Some(EINVAL));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_forgotten_pin_ends_with_the_attachment() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let (_, mut attachment) = attach(cx, &rig)?;
+            core::mem::forget(attachment.pin(cx)?);
+            assert!(must_stay(cx, &rig)?);
+            // The same one, not one more.
+            attachment.pin(cx)?.close(cx);
+            assert!(!must_stay(cx, &rig)?);
+            core::mem::forget(attachment.pin(cx)?);
+            drop(attachment);
+            assert!(!must_stay(cx, &rig)?);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn who_maps_waits_for_a_move() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let (_, mut attachment) = attach(cx, &rig)?;
+            let timeline = Timeline::new(cx, c"strata", c"dma-buf")?;
+            let prepared = timeline.prepare(&mut gfp::kernel(cx))?;
+            let signaller = rig.buf.lock(cx, |held, cx| {
+                let slot = held.reserve_one(&mut gfp::kernel(cx))?;
+                cx.signalling(|cx| {
+                    let (fence, signaller) = prepared.publish(cx);
+                    slot.add(cx, &fence, Usage::Kernel)?;
+                    Ok::<_, Error>(signaller)
+                })
+            })?;
+            let late = SignalLater {
+                signaller,
+                signalled: gfp::kernel(cx).arc(Atomic::new(0))?,
+            };
+            let seen = late.signalled.clone();
+            work::Prepared::new(cx, late)?.queue(cx);
+            mapped(cx, &rig, &mut attachment, DataDirection::ToDevice)?;
+            assert_eq!(seen.load(Relaxed), 1);
+            let buf = rig.buf();
+            assert!(buf.resv().is_signalled(cx, Usage::Kernel));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn what_nobody_writes_is_not_written() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let (_, mut attachment) = attach(cx, &rig)?;
+            mapped(cx, &rig, &mut attachment, DataDirection::ToDevice)?;
+            assert!(!is_written(cx, &rig)?);
+            mapped(cx, &rig, &mut attachment, DataDirection::FromDevice)?;
+            assert!(is_written(cx, &rig)?);
+            // Mapped into the kernel, it may be written too.
+            let rig = Rig::named(cx, c"strata-dma-buf-2", false)?;
+            assert!(!is_written(cx, &rig)?);
+            exchange(cx, &rig.buf, 0, 1)?;
+            assert!(is_written(cx, &rig)?);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn user_space_writes_when_it_does() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            let address = map_user(&rig.buf, MAP_SHARED, SIZE, 0)?;
+            let word = UserRange::new(address + PAGE_SIZE, 4);
+            assert_eq!(word.read::<u32, _, _>(cx)?, 0);
+            assert!(!is_written(cx, &rig)?);
+            // A page that it could only read so far.
+            word.write(cx, &0x71_u32)?;
+            assert!(is_written(cx, &rig)?);
+            assert_eq!(exchange(cx, &rig.buf, PAGE_SIZE, 0)?, 0x71);
+            // One that it could not reach at all.
+            let held = Shmem::new(cx, c"strata-dma-buf", SIZE as u64)?.pages(cx)?;
+            let to = Storage::of_shmem(cx, held)?;
+            rig.buf
+                .lock(cx, |held, cx| rig.buf.move_to(cx, held, to, 1))?;
+            UserRange::new(address, 4).write(cx, &0x72_u32)?;
+            assert_eq!(exchange(cx, &rig.buf, 0, 0)?, 0x72);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn what_is_taken_back_is_nobodys() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, true)?;
+            let (told, mut attachment) = attach(cx, &rig)?;
+            let address = map_user(&rig.buf, MAP_SHARED, SIZE, 0)?;
+            let word = UserRange::new(address, 4);
+            word.write(cx, &0x41_u32)?;
+            // Not while somebody has it pinned; but nobody gets it any more.
+            let pinned = attachment.pin(cx)?;
+            assert_eq!(rig.buf.revoke(cx, 1).err(), Some(ETIMEDOUT));
+            assert_eq!(told.0.load(Relaxed), 1);
+            assert_eq!(word.read::<u32, _, _>(cx), Err(EFAULT));
+            assert_eq!(word.write(cx, &0_u32), Err(EFAULT));
+            pinned.close(cx);
+            let direction = DataDirection::ToDevice;
+            assert_eq!(mapped(cx, &rig, &mut attachment, direction), Err(ENODEV));
+            let storage = rig.buf.revoke(cx, 1)?;
+            assert!(Arc::into_unique_or_drop(storage).is_some());
+            assert_eq!(told.0.load(Relaxed), 2);
+            assert_eq!(rig.buf.revoke(cx, 1).err(), Some(ENODEV));
+            let to = pages(cx)?;
+            let moved = rig
+                .buf
+                .lock(cx, |held, cx| rig.buf.move_to(cx, held, to, 1));
+            assert_eq!(moved.err().map(|error| error.cause), Some(ENODEV));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn taking_back_waits_for_who_lets_go() -> Result {
+        process(|cx| {
+            let rig = Rig::new(cx, true)?;
+            let (_, attachment) = attach(cx, &rig)?;
+            let attachment = gfp::kernel(cx).arc(attachment)?;
+            let job = ForCpu::new(cx, attachment, ReadWrite)?;
+            work::Prepared::new(cx, EndLater(job))?.queue(cx);
+            // Far more than it takes.
+            let storage = rig.buf.revoke(cx, 1 << 20)?;
+            assert!(Arc::into_unique_or_drop(storage).is_some());
+            Ok(())
+        })
+    }
+}
