@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Trees, VA spaces and reserves while there is no memory: tests/fire, with a million values natively, and under the checkers of
-debug.
+"""Trees, VA spaces, reserves and shared buffers while there is no memory: tests/fire, with a million values natively, and under
+the checkers of debug.
 
 Debugfs' failslab makes allocations of the test's own task fail, in the sections
 that it says, so that the rest of the machine goes on. Slab caches keep objects

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test module: trees, VA spaces and reserves while there is no memory.
+//! Test module: trees, VA spaces, reserves and shared buffers while there is no memory.
 //!
 //! What a tree promises of a [`Reservation`](strata::maple::Reservation) is that a commit cannot fail
 //! where nobody may allocate, and a space of a [`Prepared`](strata::va::Prepared) request. Here
@@ -95,7 +95,7 @@ module! {
     type: Fire,
     name: "strata_fire",
     authors: ["The Strata developers"],
-    description: "Test: trees, VA spaces and reserves while there is no memory",
+    description: "Test: trees, VA spaces, reserves and shared buffers while there is no memory",
     license: "GPL",
 }
 

@@ -12,6 +12,7 @@
 //! | `copies.rs` | copies of trees, of each size |
 //! | `spaces.rs` | spaces of addresses, and what is prepared for them |
 //! | `reserves.rs` | reserves |
+//! | `buffers.rs` | buffers that are shared, and who uses them |
 
 use super::{
     add, inject,
@@ -59,6 +60,7 @@ use strata::{
     sync::Mutex, //
 };
 
+mod buffers;
 mod copies;
 #[path = "../../rust/strata/maple/tests/hold.rs"]
 mod hold;
@@ -172,7 +174,8 @@ pub(crate) fn run<V: Boxed, M: Keeps<V>>(
         Name::Plain => {
             all::<KBox<Token>, Plain>(cx, counts, count, seed)?;
             spaces::run(cx, counts, count, seed)?;
-            reserves::run(cx, counts, count)
+            reserves::run(cx, counts, count)?;
+            buffers::run(cx, counts, count / 4)
         }
         Name::Gaps => all::<KBox<Token>, Gaps>(cx, counts, count, seed),
         Name::Rcu => all::<RcuBox<Token>, Rcu>(cx, counts, count, seed),
