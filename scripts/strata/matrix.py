@@ -57,6 +57,7 @@ class Action:
     code: str = ""
     needs: str = ""
     error: tuple[str, ...] = ()
+    also: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     sleeps: bool = False
     exact: bool = False
     annotated: bool = False
@@ -120,7 +121,9 @@ def _add(table: Table, groups: dict[str, str], row: dict) -> None:
     verdicts = {verdict: row.pop(verdict) for verdict in COMPILES if verdict in row}
     proofs = _by_context(table, groups, row, row.pop("proof", {}))
     unseen = _by_context(table, groups, row, row.pop("unseen", {}))
-    action = Action(**{**row, "error": _listed(row.get("error", ())), "includes": tuple(row.get("includes", ()))})
+    also = {error: tuple(_expand(table, groups, row, contexts)) for error, contexts in row.pop("also", {}).items()}
+    action = Action(**{**row, "error": _listed(row.get("error", ())), "also": also,
+                       "includes": tuple(row.get("includes", ()))})
     if bool(action.code) == bool(action.needs):
         raise Malformed(f"{action.id}: either there is `code` for it, or it says what that `needs`")
     table.actions[action.id] = action
@@ -178,6 +181,11 @@ _HEAD = """\
 
 use kernel::{{
     c_str,
+    device::{{
+        Bound,
+        Device, //
+    }},
+    dma::DataDirection,
     mm::MmWithUser,
     prelude::*,
     sync::{{
@@ -197,8 +205,13 @@ use strata::{{
     }},
     dma_buf::{{
         Attachment,
+        DmaBuf,
+        Dynamic,
         Exported,
         Exporter,
+        Importer,
+        Pinned,
+        Read,
         Static,
         Storage, //
     }},
@@ -281,6 +294,15 @@ impl Exporter for Frame {{
     const NAME: &'static CStr = c"frame";
 }}
 
+/// What shows frames of others.
+struct Screen;
+
+impl Importer for Screen {{
+    type Owner = strata::Strata;
+
+    fn invalidate(&self, _cx: &mut Cx<'_, ReclaimLock>) {{}}
+}}
+
 /// What is mapped in a VA space.
 struct Gpu;
 
@@ -309,7 +331,12 @@ struct It<'a, I: work::Item, P: Shrinker, C: Callback, H: Hang> {{
     irq_spin: &'a IrqSpinLock<u32>,
     resv: &'a Resv,
     held: &'a Held<'a>,
+    device: &'a Device<Bound>,
+    foreign: ARef<DmaBuf>,
     attachment: Attachment<Static>,
+    shown: &'a mut Attachment<Static>,
+    moving: &'a mut Attachment<Dynamic<Screen>>,
+    pinned: &'a Pinned<'a, Screen>,
     buffer: &'a Exported<Frame>,
     storage: UniqueArc<Storage>,
     fence: ARef<Fence>,
@@ -377,7 +404,8 @@ def _errors(table: Table, cell: Cell) -> list[str]:
     errors = []
     level = table.contexts[context.level or context.id]
     if COMPILES[table.cells[action.id, level.id].verdict] is False or (not context.sleeps and not action.sleeps):
-        errors += [error.format(level=_level(context)) for error in action.error]
+        more = [error for error, contexts in action.also.items() if level.id in contexts]
+        errors += [error.format(level=_level(context)) for error in (*action.error, *more)]
     if action.sleeps and not context.sleeps:
         errors.append(_SLEEPS)
     return errors

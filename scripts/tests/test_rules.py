@@ -115,6 +115,14 @@ class Programs(unittest.TestCase):
         self.assertEqual(errors, ["a `Reclaim` context may not", "a `ReclaimLock` context may not", asleep,
                                   "a `Reclaim` context may not", asleep])
 
+    def test_an_error_of_some_contexts(self):
+        with_more = TABLE.replace("includes = [", 'also."E0277: `{level}` waits" = "reclaim"\nincludes = [')
+        programs = dict(matrix.programs(matrix.parse(with_more % ("", ""))))
+        errors = [error.text for error in expect.promises(programs["cells_alloc"])]
+        asleep = matrix._SLEEPS.removeprefix("E0277: ")
+        self.assertEqual(errors, ["a `Reclaim` context may not", "`Reclaim` waits", "a `ReclaimLock` context may not",
+                                  asleep, "a `Reclaim` context may not", "`Reclaim` waits", asleep])
+
     def test_several_errors_of_a_level(self):
         two = TABLE.replace('"E0277: a `{level}` context may not"', '["E0277: a `{level}` may", "E0277: not"]')
         programs = dict(matrix.programs(matrix.parse(two % ("", ""))))

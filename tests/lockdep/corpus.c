@@ -22,6 +22,9 @@ static const struct corpus_case *const tables[] = {
 	scope_cases,
 	rank_cases,
 	resv_cases,
+	dma_buf_cases,
+	dma_buf_life_cases,
+	importer_cases,
 	reclaim_cases,
 	shrinker_cases,
 	notifier_cases,
@@ -122,5 +125,6 @@ static int __init corpus_init(void)
 }
 module_init(corpus_init);
 
+MODULE_IMPORT_NS("DMA_BUF");
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Violations of the kernel's memory management rules, one at a time");

@@ -64,6 +64,9 @@ extern const struct corpus_case mm_cases[];
 extern const struct corpus_case scope_cases[];
 extern const struct corpus_case rank_cases[];
 extern const struct corpus_case resv_cases[];
+extern const struct corpus_case dma_buf_cases[];
+extern const struct corpus_case dma_buf_life_cases[];
+extern const struct corpus_case importer_cases[];
 extern const struct corpus_case reclaim_cases[];
 extern const struct corpus_case shrinker_cases[];
 extern const struct corpus_case notifier_cases[];
@@ -114,6 +117,17 @@ extern const struct corpus_action act_interval_remove;
 extern const struct corpus_action act_interval_read_begin;
 extern const struct corpus_action act_hmm_fault;
 extern const struct corpus_action act_hmm_fault_trylock;
+
+/* dma_buf_actions.c: buffers that drivers share */
+extern const struct corpus_action act_dma_buf_attach;
+extern const struct corpus_action act_dma_buf_detach;
+extern const struct corpus_action act_dma_buf_access;
+extern const struct corpus_action act_dma_buf_pin;
+extern const struct corpus_action act_dma_buf_map;
+extern const struct corpus_action act_dma_buf_map_unlocked;
+extern const struct corpus_action act_dma_buf_vmap;
+extern const struct corpus_action act_dma_buf_vmap_unlocked;
+extern const struct corpus_action act_dma_buf_move;
 
 /* waits.c: others that are waited for */
 extern const struct corpus_action act_flush_work;

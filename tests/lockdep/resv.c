@@ -192,6 +192,9 @@ const struct corpus_case resv_cases[] = {
 	CELL(resv, synchronize_rcu),
 	CELL(resv, rcu_barrier),
 	CELL(resv, completion_wait),
+	CELL(resv, dma_buf_map),
+	CELL(resv, dma_buf_vmap),
+	CELL(resv, dma_buf_move),
 
 	/* Page faults lock reservations, so nobody who holds one may fault. */
 	CELL(resv, mmap_read_lock),
@@ -202,6 +205,12 @@ const struct corpus_case resv_cases[] = {
 	/* Several at once only through an acquire context, opened before the first. */
 	CELL(resv, resv_lock),
 	CELL(resv, ww_acquire_init),
+	CELL(resv, dma_buf_attach),
+	CELL(resv, dma_buf_detach),
+	CELL(resv, dma_buf_access),
+	CELL(resv, dma_buf_pin),
+	CELL(resv, dma_buf_map_unlocked),
+	CELL(resv, dma_buf_vmap_unlocked),
 	STORY(resv_lock_two_with_context),
 	STORY(resv_lock_after_done),
 	STORY(resv_context_ends_first),
