@@ -7,10 +7,12 @@
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/iosys-map.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/string.h>
@@ -35,6 +37,18 @@ void strata_helper_dma_buf_name(struct dma_buf *buf, char *name, size_t size)
 	spin_lock(&buf->name_lock);
 	strscpy(name, buf->name ?: "", size);
 	spin_unlock(&buf->name_lock);
+}
+
+unsigned long strata_helper_dma_buf_inode(struct dma_buf *buf)
+{
+	return file_inode(buf->file)->i_ino;
+}
+
+/* How many devices are attached; the reservation is held. */
+size_t strata_helper_dma_buf_attachments(struct dma_buf *buf)
+{
+	dma_resv_assert_held(buf->resv);
+	return list_count_nodes(&buf->attachments);
 }
 
 /* As dma_buf_pin() and dma_buf_unpin(), for who does not hold the reservation. */

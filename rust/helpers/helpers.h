@@ -310,6 +310,8 @@ size_t strata_helper_reserve_left(struct mempool *pool);
 void strata_helper_dma_buf_ref(struct dma_buf *buf);
 void strata_helper_dma_buf_unref(struct dma_buf *buf);
 void strata_helper_dma_buf_name(struct dma_buf *buf, char *name, size_t size);
+unsigned long strata_helper_dma_buf_inode(struct dma_buf *buf);
+size_t strata_helper_dma_buf_attachments(struct dma_buf *buf);
 int strata_helper_dma_buf_pin_unlocked(struct dma_buf_attachment *attachment);
 void strata_helper_dma_buf_unpin_unlocked(struct dma_buf_attachment *attachment);
 int strata_helper_dma_buf_pin_vmap(struct dma_buf_attachment *attachment, struct iosys_map *map);

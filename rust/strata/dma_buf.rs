@@ -63,7 +63,10 @@ pub use self::{
         Static, //
     },
     bytes::Bytes,
-    exported::Exported,
+    exported::{
+        Exported,
+        Users, //
+    },
     exporter::{
         Attaching,
         Exporter,
@@ -185,6 +188,21 @@ impl DmaBuf {
         let resv = unsafe { (*self.as_ptr()).resv };
         // SAFETY: It is there for as long as the buffer is.
         unsafe { Resv::borrow(resv) }
+    }
+
+    /// How many devices are attached to it.
+    ///
+    /// # Context
+    ///
+    /// Under its reservation.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `held` is not that of the buffer.
+    pub fn attachments(&self, held: &Held<'_>) -> Result<usize> {
+        self.check(held)?;
+        // SAFETY: The buffer is valid, and its reservation held.
+        Ok(unsafe { bindings::dma_buf_attachments(self.as_ptr()) })
     }
 
     /// Whether `held` is the lock of this buffer.

@@ -176,6 +176,19 @@ impl<E: Exporter> Inner<E> {
     }
 }
 
+/// Who uses a buffer that was given away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// How many devices are attached.
+    pub attachments: usize,
+    /// How many mappings they have.
+    pub mappings: usize,
+    /// How often it is pinned: static importers pin what they map.
+    pub pins: usize,
+    /// Whether the kernel has it mapped.
+    pub is_vmapped: bool,
+}
+
 impl<E: Exporter> Exported<E> {
     /// Makes a buffer of `storage`, with a reservation of its own. User space may read and write it.
     ///
@@ -318,6 +331,28 @@ impl<E: Exporter> Exported<E> {
         self.check(held)?;
         // SAFETY: It is held.
         unsafe { self.common().with(|state| state.storage()) }
+    }
+
+    /// Who uses it now.
+    ///
+    /// # Context
+    ///
+    /// As [`storage`](Self::storage).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `held` is not that of the buffer.
+    pub fn users(&self, held: &Held<'_>) -> Result<Users> {
+        let attachments = self.attachments(held)?;
+        // SAFETY: It is held, as was checked.
+        Ok(unsafe {
+            self.common().with(|state| Users {
+                attachments,
+                mappings: state.tables.len(),
+                pins: state.pins,
+                is_vmapped: state.vmapped,
+            })
+        })
     }
 
     /// Whether it has to stay where it is: somebody has it pinned, or mapped into the kernel.

@@ -71,6 +71,13 @@ impl DmaBuf {
         Name(name)
     }
 
+    /// The number of its file: the same for all who have it open, in `/proc/PID/fdinfo` and in debugfs'
+    /// `dma_buf/bufinfo`.
+    pub fn inode(&self) -> usize {
+        // SAFETY: The buffer is valid.
+        unsafe { bindings::dma_buf_inode(self.as_ptr()) }
+    }
+
     /// Who exports it.
     pub fn exporter_name(&self) -> &CStr {
         // SAFETY: It does not change.

@@ -195,6 +195,9 @@ mod cases {
         process(|cx| {
             let rig = Rig::new(cx, false)?;
             assert_eq!(rig.buf.size(), SIZE);
+            let other = pages(cx)?;
+            let other = Exported::new(cx, Other, other)?;
+            assert!(rig.buf.inode() != other.inode());
             assert_eq!(rig.buf.exporter_name(), c"strata-probe");
             assert!(rig.buf.name().is_empty());
             // A number that is given back.
@@ -317,6 +320,13 @@ mod cases {
                     let first = mapped.ranges().next().ok_or(EINVAL)?;
                     assert_eq!(rig.first_byte(first), 0x7a);
                     // Pinned, since the attachment is static.
+                    let users = Users {
+                        attachments: 1,
+                        mappings: 1,
+                        pins: 1,
+                        is_vmapped: false,
+                    };
+                    assert_eq!(rig.buf.users(held), Ok(users));
                     assert_eq!(rig.buf.must_stay(held), Ok(true));
                     drop(mapped);
                     assert_eq!(rig.buf.must_stay(held), Ok(false));
@@ -326,6 +336,8 @@ mod cases {
                 Ok::<(), Error>(())
             })?;
             attachment.close(cx);
+            let users = buf.lock(cx, |held, _| rig.buf.users(held))?;
+            assert_eq!(users, Users::default());
             Ok(())
         })
     }
