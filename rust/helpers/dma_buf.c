@@ -14,6 +14,7 @@
 #include <linux/iosys-map.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/scatterlist.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -37,6 +38,12 @@ void strata_helper_dma_buf_name(struct dma_buf *buf, char *name, size_t size)
 	spin_lock(&buf->name_lock);
 	strscpy(name, buf->name ?: "", size);
 	spin_unlock(&buf->name_lock);
+}
+
+/* Whether the init of @module has not returned: if it fails, its code goes with all counts. */
+bool strata_helper_module_is_coming(const struct module *module)
+{
+	return module && READ_ONCE(module->state) == MODULE_STATE_COMING;
 }
 
 unsigned long strata_helper_dma_buf_inode(struct dma_buf *buf)
@@ -164,6 +171,15 @@ void strata_helper_pages_vunmap(const void *address)
 	vunmap(address);
 }
 
+/* Where caches go by the address. */
+void strata_helper_window_sync(void *address, size_t size, bool for_cpu)
+{
+	if (for_cpu)
+		invalidate_kernel_vmap_range(address, size);
+	else
+		flush_kernel_vmap_range(address, size);
+}
+
 void strata_helper_pages_copy(struct page **to, struct page **from, size_t count)
 {
 	size_t i;
@@ -195,12 +211,35 @@ struct dma_buf *strata_helper_fault_buffer(struct vm_fault *fault)
 	return fault->vma->vm_private_data;
 }
 
-/* Only where the fault can be taken again: the kernel's own accesses cannot all be. */
-int strata_helper_fault_lock(struct vm_fault *fault, struct dma_resv *resv)
+/*
+ * Locks the reservation of @buf, or says what the fault handler returns: who moves the
+ * buffer may take long, and nobody is to wait for the mmap lock meanwhile.
+ * As ttm_bo_vm_reserve().  With !@retry, for where the core does not know of retries.
+ *
+ * Only user space's own accesses are interrupted: those of the kernel would fault again
+ * and again.
+ */
+vm_fault_t strata_helper_fault_lock(struct vm_fault *fault, struct dma_buf *buf, bool retry)
 {
-	if (fault->flags & FAULT_FLAG_INTERRUPTIBLE)
-		return dma_resv_lock_interruptible(resv, NULL);
-	return dma_resv_lock(resv, NULL);
+	struct dma_resv *resv = buf->resv;
+
+	if (dma_resv_trylock(resv))
+		return 0;
+	if (retry && fault_flag_allow_retry_first(fault->flags)) {
+		if (fault->flags & FAULT_FLAG_RETRY_NOWAIT)
+			return VM_FAULT_RETRY;
+		get_dma_buf(buf);
+		release_fault_lock(fault);
+		if (!dma_resv_lock_interruptible(resv, NULL))
+			dma_resv_unlock(resv);
+		fput(buf->file);
+		return VM_FAULT_RETRY;
+	}
+	if (!(fault->flags & FAULT_FLAG_USER)) {
+		dma_resv_lock(resv, NULL);
+		return 0;
+	}
+	return dma_resv_lock_interruptible(resv, NULL) ? VM_FAULT_NOPAGE : 0;
 }
 
 bool strata_helper_fault_is_write(struct vm_fault *fault)
@@ -220,7 +259,7 @@ vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page,
 	pgprot_t protection = vma->vm_page_prot;
 
 	if (write && (vma->vm_flags & VM_WRITE))
-		protection = vm_get_page_prot(vma->vm_flags);
+		protection = pgprot_modify(protection, vm_get_page_prot(vma->vm_flags));
 	return vmf_insert_pfn_prot(vma, fault->address, page_to_pfn(page), protection);
 }
 

@@ -310,6 +310,7 @@ size_t strata_helper_reserve_left(struct mempool *pool);
 void strata_helper_dma_buf_ref(struct dma_buf *buf);
 void strata_helper_dma_buf_unref(struct dma_buf *buf);
 void strata_helper_dma_buf_name(struct dma_buf *buf, char *name, size_t size);
+bool strata_helper_module_is_coming(const struct module *module);
 unsigned long strata_helper_dma_buf_inode(struct dma_buf *buf);
 size_t strata_helper_dma_buf_attachments(struct dma_buf *buf);
 int strata_helper_dma_buf_pin_unlocked(struct dma_buf_attachment *attachment);
@@ -328,11 +329,12 @@ struct scatterlist *strata_helper_range_next(struct scatterlist *range, dma_addr
 					     unsigned int *length);
 void *strata_helper_pages_vmap(struct page **pages, size_t count);
 void strata_helper_pages_vunmap(const void *address);
+void strata_helper_window_sync(void *address, size_t size, bool for_cpu);
 void strata_helper_pages_copy(struct page **to, struct page **from, size_t count);
 int strata_helper_buffer_mmap(struct vm_area_struct *vma, const struct vm_operations_struct *ops,
 			      struct dma_buf *buf);
 struct dma_buf *strata_helper_fault_buffer(struct vm_fault *fault);
-int strata_helper_fault_lock(struct vm_fault *fault, struct dma_resv *resv);
+vm_fault_t strata_helper_fault_lock(struct vm_fault *fault, struct dma_buf *buf, bool retry);
 bool strata_helper_fault_is_write(struct vm_fault *fault);
 pgoff_t strata_helper_fault_index(struct vm_fault *fault);
 vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page, bool write);

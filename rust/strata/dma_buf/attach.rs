@@ -37,6 +37,10 @@ use crate::{
 use core::{
     ffi::c_void,
     marker::PhantomData,
+    mem::{
+        self,
+        ManuallyDrop, //
+    },
     ptr, //
 };
 use kernel::{
@@ -188,7 +192,7 @@ pub struct Attachment<M: Mode> {
     // What lists the attachments of a buffer looks at it, for as long as there is one.
     device: ARef<Device>,
     // Dropped after it was detached: it is called until then.
-    _keeps: M::Keeps,
+    keeps: ManuallyDrop<M::Keeps>,
 }
 
 // SAFETY: An attachment is of no task.
@@ -222,7 +226,7 @@ impl Attachment<Static> {
             pinned: false,
             buf,
             device,
-            _keeps: (),
+            keeps: ManuallyDrop::new(()),
         })
     }
 }
@@ -236,7 +240,8 @@ impl<I: Importer> Attachment<Dynamic<I>> {
     ///
     /// # Errors
     ///
-    /// As [`new`](Attachment::new).
+    /// As [`new`](Attachment::new); `EAGAIN` while the importer's module is being loaded: if that
+    /// fails, its code goes.
     pub fn dynamic<L, S>(
         _cx: &mut Cx<'_, L, S>,
         buf: ARef<DmaBuf>,
@@ -247,6 +252,8 @@ impl<I: Importer> Attachment<Dynamic<I>> {
         L: Before<MmapHeld> + MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
+        // SAFETY: Its code is calling us.
+        unsafe { raw::has_begun(<I::Owner as Owner>::MODULE) }?;
         let device: ARef<Device> = device.into();
         let told = Arc::as_ptr(&importer).cast::<c_void>().cast_mut();
         let keeps = Told {
@@ -262,7 +269,7 @@ impl<I: Importer> Attachment<Dynamic<I>> {
             pinned: false,
             buf,
             device,
-            _keeps: keeps,
+            keeps: ManuallyDrop::new(keeps),
         })
     }
 }
@@ -300,8 +307,8 @@ impl<M: Mode> Attachment<M> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `held` is not that of the buffer, or `device` another one, or for no direction;
-    /// `ENOMEM`; `ERESTARTSYS`; what the exporter says.
+    /// `EINVAL` if `held` is not that of the buffer, or `device` another one, or for no direction, or
+    /// for a device that cannot take a page in one piece; `EBUSY` if a mapping was forgotten; `ENOMEM`; `ERESTARTSYS`; what the exporter says.
     pub fn map<'m, L, S>(
         &'m mut self,
         _cx: &mut Cx<'_, L, S>,
@@ -316,10 +323,7 @@ impl<M: Mode> Attachment<M> {
         self.buf.check(held)?;
         self.check(device)?;
         let direction = raw_direction(direction)?;
-        if let Some(forgotten) = self.mapping.take() {
-            // SAFETY: By the type invariants it is mapped; the reservation is held.
-            unsafe { raw::unmap(self.raw, forgotten.table, forgotten.direction) };
-        }
+        self.is_unmapped()?;
         // SAFETY: By the type invariants it is attached; the reservation is held.
         let table = unsafe { raw::map(self.raw, direction) }?;
         self.mapping = Some(RawMapping { table, direction });
@@ -335,11 +339,16 @@ impl<M: Mode> Attachment<M> {
         Ok(mapped)
     }
 
-    /// Unmaps what is still mapped, since somebody forgot it. Takes the reservation.
-    pub(super) fn unmap_forgotten(&mut self) {
-        if let Some(forgotten) = self.mapping.take() {
-            // SAFETY: By the type invariants it is mapped.
-            unsafe { raw::unmap_unlocked(self.raw, forgotten.table, forgotten.direction) };
+    /// Whether it can be mapped.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if it is, since somebody forgot it. It stays so: the device may have been unbound
+    /// meanwhile, and then nobody can say where it is mapped.
+    pub(super) fn is_unmapped(&self) -> Result {
+        match self.mapping {
+            Some(_) => Err(EBUSY),
+            None => Ok(()),
         }
     }
 
@@ -361,13 +370,20 @@ impl<M: Mode> Attachment<M> {
 
 impl<M: Mode> Drop for Attachment<M> {
     fn drop(&mut self) {
-        self.unmap_forgotten();
+        if self.mapping.is_some() {
+            // The device may go on with it: nothing of it goes.
+            raw::warn_forgotten(&self.buf);
+            mem::forget((self.buf.clone(), self.device.clone()));
+            return;
+        }
         if self.pinned {
             // SAFETY: By the type invariants it is.
             unsafe { raw::unpin_unlocked(self.raw) };
         }
         // SAFETY: By the type invariants it is attached, and it is neither mapped nor pinned.
         unsafe { raw::detach(&self.buf, self.raw) };
+        // SAFETY: It is dropped once, here, and not used afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.keeps) };
     }
 }
 

@@ -246,19 +246,28 @@ impl<E: Exporter> Exported<E> {
         L: MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
+        let owner = <E::Owner as Owner>::MODULE;
+        // SAFETY: Its code is calling us.
+        if let Err(cause) = unsafe { raw::has_begun(owner) } {
+            return Err(NotExported {
+                exporter,
+                storage,
+                cause,
+            });
+        }
         let size = storage.size();
         let shared = resv.as_ref().map_or(ptr::null_mut(), |resv| resv.as_ptr());
         let inner = Inner {
-            common: Common::new::<E, _>(&Inner::<E>::HOOKS, storage, resv),
+            common: Common::new::<E, _>(&Inner::<E>::HOOKS, storage.clone(), resv),
             exporter,
         };
         let inner = match gfp::kernel(cx).boxed(inner) {
             Ok(inner) => KBox::into_raw(inner),
-            Err(error) => return Err(Self::refused(error.value, ENOMEM)),
+            Err(error) => return Err(Self::refused(error.value, storage, ENOMEM)),
         };
         let info = bindings::dma_buf_export_info {
             exp_name: E::NAME.as_char_ptr(),
-            owner: <E::Owner as Owner>::MODULE.as_ptr(),
+            owner: owner.as_ptr(),
             ops: &raw const OPS,
             size,
             flags: bindings::O_RDWR as i32,
@@ -274,14 +283,15 @@ impl<E: Exporter> Exported<E> {
             Err(cause) => {
                 // SAFETY: Nobody has it.
                 let inner = unsafe { KBox::from_raw(inner) };
-                Err(Self::refused(KBox::into_inner(inner), cause))
+                Err(Self::refused(KBox::into_inner(inner), storage, cause))
             }
         }
     }
 
-    fn refused(inner: Inner<E>, cause: Error) -> NotExported<E> {
+    fn refused(inner: Inner<E>, storage: Arc<Storage>, cause: Error) -> NotExported<E> {
         NotExported {
             exporter: inner.exporter,
+            storage,
             cause,
         }
     }

@@ -59,7 +59,7 @@ pub trait Exporter: Sized + Send + Sync + 'static {
     }
 
     /// Called once, when nobody refers to the buffer any more, with what it was stored in last: nothing
-    /// if it was [revoked](super::Exported::revoke).
+    /// if it was [taken back](super::Exported::revoke).
     ///
     /// # Context
     ///
@@ -120,11 +120,14 @@ impl Attaching<'_> {
     }
 }
 
-/// The buffer was not exported; here is who should have.
+/// The buffer was not exported; here is what it should have been.
 pub struct NotExported<E> {
-    /// What was not used.
+    /// Who was not used.
     pub exporter: E,
-    /// `ENOMEM`, `ENFILE`, or `ENOENT` for a module that is going away.
+    /// The contents.
+    pub storage: Arc<Storage>,
+    /// `ENOMEM`, `ENFILE`; `EAGAIN` for a module that is being loaded: if that fails, its code goes;
+    /// `ENOENT` for one that is going away.
     pub cause: Error,
 }
 

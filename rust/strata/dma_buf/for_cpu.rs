@@ -42,6 +42,12 @@ use kernel::{
 ///
 /// For no longer than the jobs take that it is for: meanwhile the exporter cannot move it.
 ///
+/// Two things are the driver's. Fences that others add after this was made, and before the job's own is
+/// added, the job waits for itself: they stand in the reservation when that is locked
+/// ([`Resv::fences`](crate::resv::Resv::fences)). And where caches are not coherent with a device, what
+/// the job wrote reaches it with [`end`](Self::end), which is after the job's fence: there, who is to see
+/// it is told afterwards.
+///
 /// # Context
 ///
 /// Dropped, or [ended](Self::end), where the reservation may be locked: not by the job itself.

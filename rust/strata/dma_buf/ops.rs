@@ -31,10 +31,7 @@ use crate::{
 use core::ptr;
 use kernel::{
     device::Device,
-    error::{
-        from_result,
-        to_result, //
-    },
+    error::from_result,
     ffi::c_int,
     prelude::*, //
 };
@@ -112,8 +109,14 @@ unsafe extern "C" fn pin(attachment: *mut bindings::dma_buf_attachment) -> c_int
     // SAFETY: The core calls this for our buffers.
     let common = unsafe { behind(attachment) };
     // SAFETY: The reservation is held (`dma_resv_assert_held()` in the core).
-    unsafe { common.with(|state| state.pins += 1) };
-    0
+    let stays = unsafe {
+        common.with(|state| {
+            state.storage()?;
+            state.pins += 1;
+            Ok(0)
+        })
+    };
+    from_result(|| stays)
 }
 
 /// # Safety
@@ -313,6 +316,7 @@ unsafe extern "C" fn mmap(
 /// `fault` must be one in a mapping that [`mmap`] made.
 unsafe fn faulting(
     fault: *mut bindings::vm_fault,
+    may_retry: bool,
     f: impl FnOnce(&mut State) -> bindings::vm_fault_t,
 ) -> bindings::vm_fault_t {
     // SAFETY: `mmap` has put the buffer there.
@@ -320,10 +324,9 @@ unsafe fn faulting(
     // SAFETY: It is one of ours, which the mapping keeps.
     let (resv, common) = unsafe { ((*buf).resv, Common::behind(buf).as_ref()) };
     // SAFETY: It may be locked under the mmap lock.
-    let locked = to_result(unsafe { bindings::fault_lock(fault, resv) });
-    if locked.is_err() {
-        // The signal first; then the task comes back.
-        return bindings::vm_fault_reason_VM_FAULT_NOPAGE;
+    let busy = unsafe { bindings::fault_lock(fault, buf, may_retry) };
+    if busy != 0 {
+        return busy;
     }
     // SAFETY: It is held.
     let result = unsafe { common.with(f) };
@@ -356,7 +359,7 @@ unsafe extern "C" fn fault(fault: *mut bindings::vm_fault) -> bindings::vm_fault
         unsafe { bindings::fault_insert(fault, page, write) }
     };
     // SAFETY: The caller promises it.
-    unsafe { faulting(fault, insert) }
+    unsafe { faulting(fault, true, insert) }
 }
 
 /// Lets user space write to a page that it could only read so far. If the buffer moves meanwhile, the
@@ -374,5 +377,5 @@ unsafe extern "C" fn make_writable(fault: *mut bindings::vm_fault) -> bindings::
         Err(_) => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
     };
     // SAFETY: The caller promises it.
-    unsafe { faulting(fault, mark) }
+    unsafe { faulting(fault, false, mark) }
 }

@@ -86,8 +86,8 @@ impl Attachment<Static> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for no direction, or another `device` than the one that is attached; `ENOMEM`;
-    /// `ERESTARTSYS`; what the exporter says.
+    /// `EINVAL` for no direction, or another `device` than the one that is attached; `EBUSY` if a
+    /// mapping was forgotten; `ENOMEM`; `ERESTARTSYS`; what the exporter says.
     pub fn map_pinned<'p, L, S>(
         &'p mut self,
         _cx: &mut Cx<'_, L, S>,
@@ -173,8 +173,10 @@ impl<I: Importer> Pinned<'_, I> {
 
 impl<I: Importer> Drop for Pinned<'_, I> {
     fn drop(&mut self) {
-        // First: nobody looks into it when it may move.
-        self.attachment.unmap_forgotten();
+        if self.attachment.mapping.is_some() {
+            // Somebody forgot it, and the device may go on with it.
+            return;
+        }
         self.attachment.pinned = false;
         // SAFETY: By the type invariants it is pinned.
         unsafe { raw::unpin_unlocked(self.attachment.raw) };
@@ -213,7 +215,7 @@ impl<'p> MappedPinned<'p> {
     ) -> Result<Self> {
         attachment.check(device)?;
         let direction = raw_direction(direction)?;
-        attachment.unmap_forgotten();
+        attachment.is_unmapped()?;
         // SAFETY: It is attached.
         let table = unsafe { raw::map_unlocked(attachment.raw, direction) }?;
         attachment.mapping = Some(RawMapping { table, direction });

@@ -229,6 +229,33 @@ pub(super) fn wait(resv: *mut bindings::dma_resv, usage: bindings::dma_resv_usag
     to_result(left.min(0) as i32)
 }
 
+/// Whether a module's code stays for who is counted as its user: not if its init may still fail.
+///
+/// # Errors
+///
+/// `EAGAIN`.
+///
+/// # Safety
+///
+/// The module must be there: its code is running.
+#[inline(never)]
+pub(super) unsafe fn has_begun(module: &ThisModule) -> Result {
+    // SAFETY: The caller promises it.
+    if unsafe { bindings::module_is_coming(module.as_ptr()) } {
+        return Err(EAGAIN);
+    }
+    Ok(())
+}
+
+/// For where a destructor finds what cannot be undone.
+#[inline(never)]
+pub(super) fn warn_forgotten(buf: &DmaBuf) {
+    pr_warn!(
+        "{}: a dma-buf stays for ever, since a mapping of it was forgotten\n",
+        buf.exporter_name()
+    );
+}
+
 /// For where an error has nobody to go to.
 #[inline(never)]
 pub(super) fn warn_not_handed_back(buf: &DmaBuf, error: Error) {

@@ -69,6 +69,8 @@ impl Done {
     /// `ETIMEDOUT`, `ERESTARTSYS`.
     fn wait(&self, timeout: Jiffies) -> Result {
         lockdep::might_alloc_kernel();
+        // More is for ever.
+        let timeout = timeout.min(isize::MAX as Jiffies);
         // SAFETY: It was initialised.
         let left =
             unsafe { bindings::wait_for_completion_interruptible_timeout(self.raw.get(), timeout) };
@@ -83,11 +85,14 @@ impl Done {
 impl<E: Exporter> Exported<E> {
     /// Takes the buffer back, and returns where its contents are, which nobody else reaches any more.
     ///
-    /// From the first call on, devices and the kernel can map it no more (`ENODEV`), and user space that
-    /// touches it gets `SIGBUS`. Dynamic importers are told. Then it is waited, for so many jiffies at
-    /// most each time, for all fences, and for all who have it mapped or pinned to let go. That takes
-    /// bounded time if they are [revocable](super::Attaching::is_revocable), which an exporter that
-    /// calls this sees to when they attach.
+    /// From the first call on, nobody can map or pin it (`ENODEV`), but that the kernel shares a
+    /// mapping of its own that there still is; user space that touches it gets `SIGBUS`. Dynamic
+    /// importers are told. Then it is waited, for so many jiffies at most each time, for all fences,
+    /// and for all who have it mapped or pinned to let go. That takes bounded time if all who attached
+    /// are [revocable](super::Attaching::is_revocable), which an exporter that calls this sees to; who
+    /// maps the buffer into the kernel without attaching cannot be told.
+    ///
+    /// Of who maps a buffer into the kernel that was revoked the kernel warns, once.
     ///
     /// # Context
     ///
@@ -136,6 +141,9 @@ impl<E: Exporter> Exported<E> {
                 self.common().with(|state| {
                     state.waiting = None;
                     waited?;
+                    if state.is_used() {
+                        return Err(EBUSY);
+                    }
                     state.sync(true);
                     let storage = state.storage.take().ok_or(ENODEV)?;
                     Ok::<_, Error>((storage, state.replace(None)))
@@ -146,7 +154,7 @@ impl<E: Exporter> Exported<E> {
         })
     }
 
-    /// The two waits.
+    /// The two waits; and the first one again, for what was begun until it was unmapped.
     fn wait_until_unused<L, S>(
         &self,
         cx: &mut Cx<'_, L, S>,
@@ -157,14 +165,21 @@ impl<E: Exporter> Exported<E> {
         L: MayWait,
         S: MaySleep,
     {
+        self.wait_for_fences(cx, timeout)?;
+        done.wait(timeout)?;
+        self.wait_for_fences(cx, timeout)
+    }
+
+    fn wait_for_fences<L, S>(&self, cx: &mut Cx<'_, L, S>, timeout: Jiffies) -> Result
+    where
+        L: MayWait,
+        S: MaySleep,
+    {
         // What uses the buffer without order, as page tables do, is a use too.
-        match self
-            .resv()
-            .wait_timeout(cx, Usage::Bookkeep, Wake::Signal, timeout)?
-        {
-            Waited::Signalled => {}
-            Waited::TimedOut => return Err(ETIMEDOUT),
+        let usage = Usage::Bookkeep;
+        match self.resv().wait_timeout(cx, usage, Wake::Signal, timeout)? {
+            Waited::Signalled => Ok(()),
+            Waited::TimedOut => Err(ETIMEDOUT),
         }
-        done.wait(timeout)
     }
 }

@@ -129,10 +129,9 @@ impl State {
 
     /// Somebody has let go of it.
     pub(super) fn used_less(&mut self) {
-        if !self.is_used() {
-            if let Some(done) = self.waiting.take() {
-                done.complete();
-            }
+        match &self.waiting {
+            Some(done) if !self.is_used() => done.complete(),
+            _ => {}
         }
     }
 
@@ -149,6 +148,9 @@ impl State {
     pub(super) fn sync(&self, for_cpu: bool) {
         for table in &self.tables {
             table.sync(for_cpu);
+        }
+        if let Some(window) = &self.window {
+            window.sync(for_cpu);
         }
     }
 }

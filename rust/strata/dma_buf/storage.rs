@@ -49,12 +49,13 @@ pub(super) type PagePointer = *mut bindings::page;
 
 /// Pages that stay for as long as anybody has this: the contents of a buffer.
 ///
-/// It is made unique, for a buffer to be exported or to move there. What a buffer moved away from may
-/// still be read by devices: others get it, and may write to it, when it is unique again.
+/// It is made unique, and a buffer moves only to one that is: what another buffer moved away from may
+/// still be read by devices, until it is unique again. Who exports one that it shares, or holds the
+/// pages once more, sees to it that nobody else's contents come there.
 ///
 /// # Invariants
 ///
-/// There are some, and no more than `u32::MAX`.
+/// There are some, and no more than `u32::MAX`, or bytes than the kernel counts.
 pub struct Storage {
     kind: Kind,
     written: Atomic<bool>,
@@ -77,8 +78,8 @@ unsafe impl Sync for Storage {}
 impl Storage {
     /// Pages of user space's kind, which are in memory for as long as they are held.
     ///
-    /// They count as dirty when they are let go if anybody may have written to them through the
-    /// buffer: a device, the kernel, or user space.
+    /// They count as dirty when they are let go if anybody may have written to them since they were
+    /// held: a device, the kernel, or user space. What was never touched is not written to swap.
     ///
     /// # Context
     ///
@@ -94,7 +95,8 @@ impl Storage {
     {
         Self::check(held.count())?;
         // INVARIANT: Just checked.
-        Self::new(cx, Kind::Shmem(held))
+        let touched = held.is_touched();
+        Self::new(cx, Kind::Shmem(held), touched)
     }
 
     /// Pages that stay in memory.
@@ -124,24 +126,24 @@ impl Storage {
             _pages: pages,
         };
         // INVARIANT: Checked above.
-        Self::new(cx, kind)
+        Self::new(cx, kind, false)
     }
 
-    fn new<L, S>(cx: &mut Cx<'_, L, S>, kind: Kind) -> Result<UniqueArc<Self>>
+    fn new<L, S>(cx: &mut Cx<'_, L, S>, kind: Kind, written: bool) -> Result<UniqueArc<Self>>
     where
         L: MayAlloc<gfp::Kernel>,
         S: MaySleep,
     {
         let storage = Self {
             kind,
-            written: Atomic::new(false),
+            written: Atomic::new(written),
         };
         Ok(gfp::kernel(cx).with(|flags| UniqueArc::new(storage, flags))?)
     }
 
     fn check(count: usize) -> Result {
         match u32::try_from(count) {
-            Ok(1..) => Ok(()),
+            Ok(1..) if count <= isize::MAX as usize >> PAGE_SHIFT => Ok(()),
             _ => Err(EINVAL),
         }
     }
@@ -274,7 +276,7 @@ impl Drop for Table {
 pub(super) struct Window {
     address: NonNull<c_void>,
     // Dropped last: it is reached until it is unmapped.
-    _storage: Arc<Storage>,
+    storage: Arc<Storage>,
 }
 
 impl Window {
@@ -287,12 +289,19 @@ impl Window {
         // INVARIANT: Just mapped.
         Ok(Self {
             address: NonNull::new(address).ok_or(ENOMEM)?,
-            _storage: storage,
+            storage,
         })
     }
 
     pub(super) fn address(&self) -> NonNull<c_void> {
         self.address
+    }
+
+    /// For caches that go by where the kernel has it mapped.
+    pub(super) fn sync(&self, for_cpu: bool) {
+        let size = self.storage.size();
+        // SAFETY: By the type invariant so much is mapped there.
+        unsafe { bindings::window_sync(self.address.as_ptr(), size, for_cpu) };
     }
 }
 

@@ -343,30 +343,6 @@ mod cases {
     }
 
     #[test]
-    fn what_is_forgotten_is_unmapped_later() -> Result {
-        process(|cx| {
-            let rig = Rig::new(cx, false)?;
-            let buf = rig.buf();
-            let mut attachment = Attachment::new(cx, rig.buf(), rig.device())?;
-            buf.lock(cx, |held, cx| {
-                for _ in 0..2 {
-                    let mapped =
-                        attachment.map(cx, held, rig.device(), DataDirection::Bidirectional)?;
-                    core::mem::forget(mapped);
-                }
-                Ok::<(), Error>(())
-            })?;
-            let pinned = attachment.map_pinned(cx, rig.device(), DataDirection::Bidirectional)?;
-            core::mem::forget(pinned);
-            drop(attachment);
-            // One mapping less, and there would be a pin left.
-            let stays = buf.lock(cx, |held, _| rig.buf.must_stay(held))?;
-            assert!(!stays);
-            Ok(())
-        })
-    }
-
-    #[test]
     fn an_exporter_refuses_who_cannot_let_go() -> Result {
         process(|cx| {
             let rig = Rig::new(cx, true)?;

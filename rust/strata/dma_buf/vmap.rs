@@ -49,7 +49,8 @@ impl DmaBuf {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `held` is not that of the buffer, or the exporter has no such mapping; `ENOMEM`.
+    /// `EINVAL` if `held` is not that of the buffer, or the exporter has no such mapping; `ENODEV` if it
+    /// was taken back; `ENOMEM`.
     pub fn vmap<'h, L, S>(
         &self,
         _cx: &mut Cx<'_, L, S>,

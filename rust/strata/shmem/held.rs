@@ -24,6 +24,10 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         SpinLock, //
     }, //
@@ -78,6 +82,8 @@ pub struct Held {
     inner: Arc<Inner>,
     pub(super) pages: KVVec<raw::PagePointer>,
     written: bool,
+    /// Whether anybody looked at them who may have written.
+    touched: Atomic<bool>,
 }
 
 // SAFETY: A reference to a page is of no task.
@@ -99,6 +105,7 @@ impl Held {
             inner,
             pages,
             written: true,
+            touched: Atomic::new(false),
         }
     }
 
@@ -110,10 +117,20 @@ impl Held {
         Ok(())
     }
 
-    /// Says that nobody has written to the pages since they were held: what swap has of them is
-    /// still good, and reclaim need not write them again.
+    /// Says that nobody has written to the pages since they were held: those that are still all zeros
+    /// need not be written to swap.
     pub(crate) fn set_unwritten(&mut self) {
         self.written = false;
+    }
+
+    /// Somebody may write to them from now on.
+    pub(super) fn touch(&self) {
+        self.touched.store(true, Relaxed);
+    }
+
+    /// Whether anybody may have written to them, but by [`pointers`](Self::pointers).
+    pub(crate) fn is_touched(&self) -> bool {
+        self.touched.load(Relaxed)
     }
 
     /// How many pages there are.

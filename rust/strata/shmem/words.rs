@@ -71,6 +71,7 @@ impl Held {
             return Err(EINVAL);
         }
         let page = *self.pages.get(index).ok_or(EINVAL)?;
+        self.touch();
         // SAFETY: By the type invariants of `Held` it is a page, which is referenced.
         let address = unsafe { bindings::page_bytes(page) };
         // SAFETY: `start` lies in the page.

@@ -15,24 +15,64 @@ use crate::{
     resv::Usage,
     shmem::Shmem, //
 };
+use kernel::{
+    new_spinlock,
+    sync::SpinLock,
+    time::Jiffies, //
+};
 
-/// A worker that signals a fence.
+/// A worker that signals a fence when somebody keeps the reservation, as who waits for it does.
 struct SignalLater {
     signaller: Signaller,
+    buf: ARef<DmaBuf>,
+    /// Who maps has not waited: it is back.
+    back: Arc<Atomic<i32>>,
     signalled: Arc<Atomic<i32>>,
+}
+
+impl SignalLater {
+    /// Whether somebody keeps it, and not for a moment only.
+    fn is_waited_for(&self, cx: &mut Cx<'_, Process>) -> bool {
+        (0..1000).all(|_| {
+            // A kernel thread is not killed.
+            let _ = cx.give_way();
+            self.buf.resv().try_lock(cx, |_, (), _| ()).is_none()
+        })
+    }
 }
 
 impl work::Item for SignalLater {
     type Owner = crate::Strata;
 
     fn run(self, cx: &mut Cx<'_, Process>) {
-        self.signalled.store(1, Relaxed);
+        while self.back.load(Relaxed) == 0 && !self.is_waited_for(cx) {}
+        if self.back.load(Relaxed) == 0 {
+            self.signalled.store(1, Relaxed);
+        }
         cx.signalling(|cx| self.signaller.signal(cx, Ok(())));
     }
 }
 
+/// An importer with a job, which is ended when it is told.
+#[pin_data]
+struct Ends {
+    #[pin]
+    job: SpinLock<Option<work::Prepared<EndLater>>>,
+}
+
+impl Importer for Ends {
+    type Owner = crate::Strata;
+
+    fn invalidate(&self, cx: &mut Cx<'_, ReclaimLock>) {
+        let job = self.job.lock().take();
+        if let Some(job) = job {
+            job.queue(cx);
+        }
+    }
+}
+
 /// A worker that lets go of a buffer.
-struct EndLater(ForCpu<Told, ReadWrite>);
+struct EndLater(ForCpu<Ends, ReadWrite>);
 
 impl work::Item for EndLater {
     type Owner = crate::Strata;
@@ -153,11 +193,14 @@ mod cases {
             })?;
             let late = SignalLater {
                 signaller,
+                buf: rig.buf(),
+                back: gfp::kernel(cx).arc(Atomic::new(0))?,
                 signalled: gfp::kernel(cx).arc(Atomic::new(0))?,
             };
-            let seen = late.signalled.clone();
+            let (back, seen) = (late.back.clone(), late.signalled.clone());
             work::Prepared::new(cx, late)?.queue(cx);
             mapped(cx, &rig, &mut attachment, DataDirection::ToDevice)?;
+            back.store(1, Relaxed);
             assert_eq!(seen.load(Relaxed), 1);
             let buf = rig.buf();
             assert!(buf.resv().is_signalled(cx, Usage::Kernel));
@@ -179,6 +222,11 @@ mod cases {
             assert!(!is_written(cx, &rig)?);
             exchange(cx, &rig.buf, 0, 1)?;
             assert!(is_written(cx, &rig)?);
+            // As it is when it was written before.
+            let held = Shmem::new(cx, c"strata-dma-buf", SIZE as u64)?.pages(cx)?;
+            assert!(!held.is_touched());
+            held.words(0, 8)?.iter().for_each(|word| word.store(1));
+            assert!(Storage::of_shmem(cx, held)?.is_written());
             Ok(())
         })
     }
@@ -196,11 +244,11 @@ mod cases {
             assert!(is_written(cx, &rig)?);
             assert_eq!(exchange(cx, &rig.buf, PAGE_SIZE, 0)?, 0x71);
             // One that it could not reach at all.
-            let held = Shmem::new(cx, c"strata-dma-buf", SIZE as u64)?.pages(cx)?;
-            let to = Storage::of_shmem(cx, held)?;
-            rig.buf
-                .lock(cx, |held, cx| rig.buf.move_to(cx, held, to, 1))?;
+            let rig = Rig::named(cx, c"strata-dma-buf-2", false)?;
+            let address = map_user(&rig.buf, MAP_SHARED, SIZE, 0)?;
+            assert!(!is_written(cx, &rig)?);
             UserRange::new(address, 4).write(cx, &0x72_u32)?;
+            assert!(is_written(cx, &rig)?);
             assert_eq!(exchange(cx, &rig.buf, 0, 0)?, 0x72);
             Ok(())
         })
@@ -221,9 +269,10 @@ mod cases {
             assert_eq!(word.read::<u32, _, _>(cx), Err(EFAULT));
             assert_eq!(word.write(cx, &0_u32), Err(EFAULT));
             pinned.close(cx);
+            assert_eq!(attachment.pin(cx).err(), Some(ENODEV));
             let direction = DataDirection::ToDevice;
             assert_eq!(mapped(cx, &rig, &mut attachment, direction), Err(ENODEV));
-            let storage = rig.buf.revoke(cx, 1)?;
+            let storage = rig.buf.revoke(cx, Jiffies::MAX)?;
             assert!(Arc::into_unique_or_drop(storage).is_some());
             assert_eq!(told.0.load(Relaxed), 2);
             assert_eq!(rig.buf.revoke(cx, 1).err(), Some(ENODEV));
@@ -240,10 +289,13 @@ mod cases {
     fn taking_back_waits_for_who_lets_go() -> Result {
         process(|cx| {
             let rig = Rig::new(cx, true)?;
-            let (_, attachment) = attach(cx, &rig)?;
+            let ends = gfp::kernel(cx).arc_init(pin_init!(Ends {
+                job <- new_spinlock!(None, "Ends::job"),
+            }))?;
+            let attachment = Attachment::dynamic(cx, rig.buf(), rig.device(), ends.clone())?;
             let attachment = gfp::kernel(cx).arc(attachment)?;
             let job = ForCpu::new(cx, attachment, ReadWrite)?;
-            work::Prepared::new(cx, EndLater(job))?.queue(cx);
+            *ends.job.lock() = Some(work::Prepared::new(cx, EndLater(job))?);
             // Far more than it takes.
             let storage = rig.buf.revoke(cx, 1 << 20)?;
             assert!(Arc::into_unique_or_drop(storage).is_some());
