@@ -190,6 +190,10 @@ bool strata_helper_shmem_could_hold(size_t count);
 struct page *strata_helper_shmem_page(struct file *file, pgoff_t index);
 int strata_helper_shmem_crc32c(struct file *file, pgoff_t index, size_t offset, size_t length,
 			       u32 *crc);
+int strata_helper_shmem_read(struct file *file, pgoff_t index, size_t offset, void *to,
+			     size_t length);
+int strata_helper_shmem_write(struct file *file, pgoff_t index, size_t offset, const void *from,
+			      size_t length);
 void strata_helper_shmem_set_held(struct file *file, bool held);
 void strata_helper_shmem_put_pages(struct file *file, struct page **pages, size_t count,
 				   bool written);

@@ -71,6 +71,54 @@ int strata_helper_shmem_crc32c(struct file *file, pgoff_t index, size_t offset, 
 	return err;
 }
 
+/* Copies out a part of the page at @index.  A hole stays one. */
+int strata_helper_shmem_read(struct file *file, pgoff_t index, size_t offset, void *to,
+			     size_t length)
+{
+	struct folio *folio;
+	struct page *page;
+	int err;
+
+	err = shmem_get_folio(file_inode(file), index, 0, &folio, SGP_READ);
+	if (err)
+		return no_memory(err);
+	if (!folio) {
+		memset(to, 0, length);
+		return 0;
+	}
+	folio_unlock(folio);
+	page = folio_file_page(folio, index);
+	if (PageHWPoison(page))
+		err = -EIO;
+	else
+		memcpy_from_page(to, page, offset, length);
+	folio_put(folio);
+	return err;
+}
+
+/* Copies into a part of the page at @index.  Locked: it is not written to swap meanwhile. */
+int strata_helper_shmem_write(struct file *file, pgoff_t index, size_t offset, const void *from,
+			      size_t length)
+{
+	struct folio *folio;
+	struct page *page;
+	int err;
+
+	err = shmem_get_folio(file_inode(file), index, 0, &folio, SGP_CACHE);
+	if (err)
+		return no_memory(err);
+	page = folio_file_page(folio, index);
+	if (PageHWPoison(page)) {
+		err = -EIO;
+	} else {
+		memcpy_to_page(page, offset, from, length);
+		folio_mark_dirty(folio);
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+	return err;
+}
+
 /*
  * Tells reclaim whether to look at the pages of @file at all.  Whoever makes them
  * evictable again has to bring back those that reclaim has put aside meanwhile.

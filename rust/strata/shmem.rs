@@ -14,6 +14,7 @@
 //! Lock order: what purges or writes back takes the locks of pages and, for mappings, `i_mmap` and
 //! mmu notifiers. So neither runs under a lock that those who fault such pages in may hold.
 
+mod bytes;
 mod held;
 mod raw;
 #[cfg(CONFIG_KUNIT = "y")]

@@ -70,6 +70,22 @@ pub(super) fn crc32c(file: &File, part: Part, crc: &mut u32) -> Result {
     to_result(unsafe { bindings::shmem_crc32c(file.as_ptr(), index, offset, length, crc) })
 }
 
+/// Copies out a part of a page, as many bytes as `to` has. Sleeps.
+pub(super) fn read(file: &File, part: Part, to: &mut [u8]) -> Result {
+    let (index, offset) = (part.block as usize, part.offset as usize);
+    let (start, length) = (to.as_mut_ptr().cast(), to.len());
+    // SAFETY: The file is of shmem, a part lies within one page, and so much may be written.
+    to_result(unsafe { bindings::shmem_read(file.as_ptr(), index, offset, start, length) })
+}
+
+/// Copies into a part of a page, as many bytes as `from` has. Sleeps.
+pub(super) fn write(file: &File, part: Part, from: &[u8]) -> Result {
+    let (index, offset) = (part.block as usize, part.offset as usize);
+    let (start, length) = (from.as_ptr().cast(), from.len());
+    // SAFETY: The file is of shmem, a part lies within one page, and so much may be read.
+    to_result(unsafe { bindings::shmem_write(file.as_ptr(), index, offset, start, length) })
+}
+
 /// How many pages of the file are in memory.
 pub(super) fn resident(file: &File) -> usize {
     // SAFETY: The file is valid.
