@@ -5,9 +5,35 @@
 //! Memory is made resident and reserved before the buffer's lock is taken, and let go after it was
 //! dropped: under it nothing is allocated, since the shrinker takes it.
 
-use crate::figures::{
-    Figures,
-    Kind, //
+mod export;
+mod reclaim;
+
+pub(crate) use self::{
+    export::{
+        at_home,
+        begin_access,
+        commit,
+        end_access,
+        end_export,
+        is_local,
+        leave_home,
+        map,
+        shared, //
+    },
+    reclaim::{
+        let_go,
+        purge,
+        write_back, //
+    }, //
+};
+
+use self::export::Given;
+use crate::{
+    export::Exports,
+    figures::{
+        Figures,
+        Kind, //
+    }, //
 };
 use core::num::NonZeroU32;
 use kernel::{
@@ -19,11 +45,6 @@ use kernel::{
     },
 };
 use strata::{
-    cx::{
-        EnterFs,
-        StartIo, //
-    },
-    dev::misc::Mapping,
     limit::{
         Budget,
         Reservation, //
@@ -32,8 +53,7 @@ use strata::{
         self,
         Cache,
         Locked,
-        Object,
-        Verdict, //
+        Object, //
     },
     prelude::*,
     shmem::{
@@ -51,6 +71,8 @@ strata::ranks! {
     after ReclaimLock:
     /// The table of a file's buffers.
     pub(crate) Table,
+    /// The list of the buffers that are exported.
+    pub(crate) Exporting,
 }
 
 strata::lru_lists! {
@@ -93,6 +115,7 @@ pub(crate) struct Status {
     state: State,
     /// How often it was purged. Pages from before the last time are not the buffer's any more.
     purges: u64,
+    given: Given,
 }
 
 /// The state of a buffer.
@@ -107,6 +130,8 @@ enum State {
     GivenUp,
     /// The contents were thrown away.
     Purged,
+    /// Nobody can name it any more, but somebody has a dma-buf of it.
+    Orphan(Resident),
     /// Nobody can name it any more.
     Destroyed,
 }
@@ -116,7 +141,7 @@ impl State {
         match self {
             State::Plain | State::Purged | State::Destroyed => Kind::Plain,
             State::Idle(_) => Kind::Idle,
-            State::Pinned(..) => Kind::Pinned,
+            State::Pinned(..) | State::Orphan(_) => Kind::Pinned,
             State::GivenUp => Kind::Purgeable,
         }
     }
@@ -138,6 +163,7 @@ impl Buffer {
         let status = Status {
             state: State::Plain,
             purges: 0,
+            given: Given::default(),
         };
         Ok(cache.object(cx, buffer, status)?)
     }
@@ -146,12 +172,8 @@ impl Buffer {
         self.memory.size()
     }
 
-    pub(crate) fn map(
-        &self,
-        cx: &mut Cx<'_, strata::cx::MmapHeld>,
-        mapping: &Mapping<'_>,
-    ) -> Result {
-        self.memory.map(cx, mapping)
+    pub(crate) fn memory(&self) -> &Shmem {
+        &self.memory
     }
 }
 
@@ -183,9 +205,18 @@ fn change<R>(buffer: &mut Locked<'_, Buffer>, f: impl FnOnce(State) -> (State, R
     result
 }
 
+/// Who pins a buffer.
+#[derive(Clone, Copy)]
+pub(crate) enum Pinner {
+    /// User space, which unpins it.
+    User,
+    /// A dma-buf, for as long as it is there.
+    Export,
+}
+
 /// One more pin of a buffer whose pages are held. Says whether they are.
-fn pin_held(buffer: &mut Locked<'_, Buffer>) -> Result<bool> {
-    change(buffer, |state| match state {
+fn pin_held(buffer: &mut Locked<'_, Buffer>, who: Pinner) -> Result<bool> {
+    let held = change(buffer, |state| match state {
         State::Plain => (State::Plain, Ok(false)),
         State::Idle(resident) => (State::Pinned(resident, NonZeroU32::MIN), Ok(true)),
         State::Pinned(resident, pins) => match pins.checked_add(1) {
@@ -195,22 +226,26 @@ fn pin_held(buffer: &mut Locked<'_, Buffer>) -> Result<bool> {
                 Err(errno(bindings::EOVERFLOW)),
             ),
         },
-        State::GivenUp => (State::GivenUp, Err(errno(bindings::ENODATA))),
-        State::Purged => (State::Purged, Err(errno(bindings::ENODATA))),
-        State::Destroyed => (State::Destroyed, Err(ENOENT)),
-    })
+        State::GivenUp | State::Purged => (state, Err(errno(bindings::ENODATA))),
+        State::Orphan(_) | State::Destroyed => (state, Err(ENOENT)),
+    })?;
+    if held {
+        buffer.given.count(who);
+    }
+    Ok(held)
 }
 
-/// `STRATA_POOL_PIN`: reserves and reads the pages without the lock, and commits them under it.
+/// Reserves and reads the pages without the lock, and commits them under it.
 pub(crate) fn pin<T: Shrinker>(
     buffer: &Object<Buffer>,
     cx: &mut Cx<'_, Process>,
     budget: &Arc<Budget>,
     pool: &T,
+    who: Pinner,
 ) -> Result {
     // A purge in between is somebody's doing: who gives up and needs the contents meanwhile.
     while let Some(purges) = buffer.lock(cx, |buffer, _| {
-        let held = pin_held(buffer)?;
+        let held = pin_held(buffer, who)?;
         Ok::<_, Error>((!held).then_some(buffer.purges))
     })? {
         let memory = &buffer.item().memory;
@@ -222,7 +257,7 @@ pub(crate) fn pin<T: Shrinker>(
         // Dropped when the lock is, if it is not used: somebody else may have been faster.
         let mut unused = Some(resident);
         let pinned = buffer.lock(cx, |buffer, _| {
-            if pin_held(buffer)? {
+            if pin_held(buffer, who)? {
                 return Ok(true);
             }
             if buffer.purges != purges {
@@ -230,6 +265,7 @@ pub(crate) fn pin<T: Shrinker>(
             }
             if let Some(resident) = unused.take() {
                 change(buffer, |_| (State::Pinned(resident, NonZeroU32::MIN), ()));
+                buffer.given.count(who);
             }
             Ok::<_, Error>(true)
         })?;
@@ -240,16 +276,28 @@ pub(crate) fn pin<T: Shrinker>(
     Ok(())
 }
 
-/// `STRATA_POOL_UNPIN`.
+/// One pin less.
+fn unpinned(resident: Resident, pins: NonZeroU32) -> State {
+    match NonZeroU32::new(pins.get() - 1) {
+        Some(pins) => State::Pinned(resident, pins),
+        None => State::Idle(resident),
+    }
+}
+
+/// `STRATA_POOL_UNPIN`. The pins of dma-bufs are not user space's to end.
 pub(crate) fn unpin(buffer: &Object<Buffer>, cx: &mut Cx<'_, Process>) -> Result {
     buffer.lock(cx, |buffer, _| {
+        let exports = buffer.given.exports();
         change(buffer, |state| match state {
-            State::Pinned(resident, pins) => match NonZeroU32::new(pins.get() - 1) {
-                Some(pins) => (State::Pinned(resident, pins), Ok(())),
-                None => (State::Idle(resident), Ok(())),
-            },
-            State::Plain | State::Idle(_) | State::GivenUp | State::Purged => (state, Err(EINVAL)),
-            State::Destroyed => (state, Err(ENOENT)),
+            State::Pinned(resident, pins) if pins.get() > exports => {
+                (unpinned(resident, pins), Ok(()))
+            }
+            State::Plain
+            | State::Idle(_)
+            | State::Pinned(..)
+            | State::GivenUp
+            | State::Purged => (state, Err(EINVAL)),
+            State::Orphan(_) | State::Destroyed => (state, Err(ENOENT)),
         })
     })
 }
@@ -264,7 +312,7 @@ pub(crate) fn give_up(buffer: &Object<Buffer>, cx: &mut Cx<'_, Process>) -> Resu
             State::Pinned(..) => (state, Err(EBUSY)),
             State::GivenUp => (State::GivenUp, Ok((true, None))),
             State::Purged => (State::Purged, Ok((false, None))),
-            State::Destroyed => (State::Destroyed, Err(ENOENT)),
+            State::Orphan(_) | State::Destroyed => (state, Err(ENOENT)),
         })
     })?;
     drop(held);
@@ -278,79 +326,25 @@ pub(crate) fn need(buffer: &Object<Buffer>, cx: &mut Cx<'_, Process>) -> Result<
             State::Plain | State::Idle(_) | State::Pinned(..) => (state, Ok(true)),
             State::GivenUp => (State::Plain, Ok(true)),
             State::Purged => (State::Plain, Ok(false)),
-            State::Destroyed => (State::Destroyed, Err(ENOENT)),
+            State::Orphan(_) | State::Destroyed => (state, Err(ENOENT)),
         })
     })
 }
 
-/// The CRC-32C of a part of the buffer.
-pub(crate) fn checksum(
-    buffer: &Object<Buffer>,
-    cx: &mut Cx<'_, Process>,
-    offset: u64,
-    length: u64,
-) -> Result<u32> {
-    buffer.lock(cx, |buffer, _| match buffer.state {
-        State::Plain | State::Idle(_) | State::Pinned(..) => Ok(()),
-        State::GivenUp | State::Purged => Err(errno(bindings::ENODATA)),
-        State::Destroyed => Err(ENOENT),
-    })?;
-    buffer.item().memory.crc32c(cx, offset, length)
-}
-
-/// Lets go of all that the buffer holds. Whoever still refers to it can do nothing with it.
-pub(crate) fn destroy(buffer: &Object<Buffer>, cx: &mut Cx<'_, Process>) {
-    let held = buffer.lock(cx, |buffer, _| {
-        let state = change(buffer, |state| (State::Destroyed, state));
+/// Lets go of all that the buffer holds, but for what a dma-buf of it has. Whoever still refers to
+/// it can do nothing with it.
+pub(crate) fn destroy(buffer: &Object<Buffer>, cx: &mut Cx<'_, Process>, all: &Exports) {
+    let held = buffer.lock(cx, |buffer, cx| {
+        let given = buffer.given.take_shared(cx, all);
+        let exports = buffer.given.exports();
+        let state = change(buffer, |state| match state {
+            State::Pinned(resident, _) if exports != 0 => (State::Orphan(resident), None),
+            state => (State::Destroyed, Some(state)),
+        });
         buffer.leave();
-        state
+        (state, given)
     });
     drop(held);
-}
-
-/// For the shrinker: throws the contents away that were given up.
-pub(crate) fn purge(
-    buffer: &mut Locked<'_, Buffer>,
-    cx: &mut Cx<'_, Contents>,
-    reach: EnterFs<'_>,
-) -> Verdict {
-    let item = buffer.item();
-    if !item.memory.purge_in_reclaim(cx, reach) {
-        return Verdict::Kept;
-    }
-    change(buffer, |_| (State::Purged, ()));
-    buffer.purges += 1;
-    for figures in &item.figures {
-        figures.purge();
-    }
-    Verdict::Evicted
-}
-
-/// For the shrinker: lets go of pages that nobody has pinned. They can be swapped then.
-pub(crate) fn let_go(buffer: &mut Locked<'_, Buffer>) -> Verdict {
-    let count = buffer.item().memory.count();
-    drop(change(buffer, |state| (State::Plain, state)));
-    buffer.put_on(List::Unheld, count);
-    Verdict::Evicted
-}
-
-/// For the shrinker: writes pages to swap that were let go. Counts them.
-pub(crate) fn write_back(
-    buffer: &mut Locked<'_, Buffer>,
-    cx: &mut Cx<'_, Contents>,
-    reach: StartIo<'_>,
-    written: &mut usize,
-) -> Verdict {
-    let memory = &buffer.item().memory;
-    let resident = memory.resident();
-    let pages = memory.write_back(cx, reach);
-    *written += pages;
-    if pages < resident {
-        // There is no room in swap, or it is mapped: that is for the kernel to look at.
-        Verdict::Kept
-    } else {
-        Verdict::Evicted
-    }
 }
 
 fn errno(number: u32) -> Error {

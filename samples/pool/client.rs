@@ -7,8 +7,11 @@ use crate::{
         self,
         Buffer,
         BufferRef,
+        Pinner,
         Table as TableRank, //
     },
+    copy,
+    export,
     figures::Figures,
     shared::Shared,
     uapi, //
@@ -28,6 +31,7 @@ use strata::{
         misc::Mapping,
         user::UserRange, //
     },
+    dma_buf::DmaBuf,
     lock_class,
     prelude::*,
     sync::Mutex, //
@@ -83,7 +87,7 @@ impl Client {
             core::mem::replace(&mut table.buffers, RBTree::new())
         });
         for (_, buffer) in &buffers {
-            buffer::destroy(buffer, cx);
+            buffer::destroy(buffer, cx, self.pool.exports());
         }
     }
 
@@ -125,7 +129,7 @@ impl Client {
             .lock(cx, |table, _| table.buffers.remove_node(&request.id))
             .ok_or(ENOENT)?;
         let (_, buffer) = node.to_key_value();
-        buffer::destroy(&buffer, cx);
+        buffer::destroy(&buffer, cx, self.pool.exports());
         Ok(())
     }
 
@@ -136,7 +140,7 @@ impl Client {
             return Err(EINVAL);
         }
         let buffer = self.buffer(cx, request.id)?;
-        request.crc32c = buffer::checksum(&buffer, cx, request.offset, request.length)?;
+        request.crc32c = copy::checksum(&buffer, cx, request.offset, request.length)?;
         arg.write(cx, &request)
     }
 
@@ -160,7 +164,7 @@ impl Client {
     /// `STRATA_POOL_PIN`.
     pub(crate) fn pin(&self, cx: &mut Cx<'_, Process>, arg: UserRange) -> Result {
         let buffer = self.pin_target(cx, arg)?;
-        buffer::pin(&buffer, cx, self.pool.budget(), &*self.pool)
+        buffer::pin(&buffer, cx, self.pool.budget(), &*self.pool, Pinner::User)
     }
 
     /// `STRATA_POOL_UNPIN`.
@@ -199,7 +203,32 @@ impl Client {
     /// Maps the buffer whose `map_offset` the mapping begins at.
     pub(crate) fn map(&self, cx: &mut Cx<'_, MmapHeld>, mapping: &Mapping<'_>) -> Result {
         let id = id_at(mapping.page_offset()).ok_or(EINVAL)?;
-        self.buffer(cx, id)?.item().map(cx, mapping)
+        let buffer = self.buffer(cx, id)?;
+        buffer::map(&buffer, cx, mapping)
+    }
+
+    /// `STRATA_POOL_EXPORT`.
+    pub(crate) fn export(&self, cx: &mut Cx<'_, Process>, arg: UserRange) -> Result {
+        let mut request: uapi::Export = arg.read(cx)?;
+        if request.flags != 0 || request.fd != 0 || request.reserved != 0 {
+            return Err(EINVAL);
+        }
+        let buffer = self.buffer(cx, request.id)?;
+        export::give(cx, &self.pool, &buffer, |cx, fd| {
+            request.fd = i32::try_from(fd).map_err(|_| EINVAL)?;
+            arg.write(cx, &request)
+        })
+    }
+
+    /// `STRATA_POOL_COPY`.
+    pub(crate) fn copy(&self, cx: &mut Cx<'_, Process>, arg: UserRange) -> Result {
+        let request: uapi::Copy = arg.read(cx)?;
+        if request.flags & !uapi::STRATA_POOL_COPY_OUT != 0 || request.reserved != 0 {
+            return Err(EINVAL);
+        }
+        let buffer = self.buffer(cx, request.id)?;
+        let foreign = DmaBuf::from_fd(cx, request.fd)?;
+        copy::copy(&buffer, cx, &foreign, &request)
     }
 
     fn buffer<L: Before<TableRank>>(&self, cx: &mut Cx<'_, L>, id: u32) -> Result<BufferRef> {

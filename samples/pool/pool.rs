@@ -49,13 +49,17 @@ use strata::{
 
 mod buffer;
 mod client;
+mod copy;
+mod export;
 mod figures;
+mod moves;
 mod shared;
 mod uapi;
 
 use self::{
     client::Client,
     figures::Figures,
+    moves::Moves,
     shared::Shared, //
 };
 
@@ -85,6 +89,7 @@ struct Pool {
     device: misc::Registration<PoolDevice>,
     stat: debugfs::Entry<Figures>,
     limit: debugfs::Entry<LimitFile<Shared, Pool>>,
+    moves: debugfs::Entry<Moves>,
     trigger: Trigger<Shared>,
     shrinker: Registration<Shared>,
 }
@@ -111,6 +116,8 @@ impl strata::dev::Module for Pool {
         let limit = LimitFile::new(shared.budget().clone(), shared.clone());
         let limit: Arc<LimitFile<Shared, Pool>> = gfp::kernel(cx).arc(limit)?;
         let limit = debugfs::Entry::new(cx, dir.clone(), c"limit", limit);
+        let moves = gfp::kernel(cx).arc(Moves::new(shared.clone()))?;
+        let moves = debugfs::Entry::new(cx, dir.clone(), c"move", moves);
         let stat = debugfs::Entry::new(cx, dir, c"stat", shared.figures().clone());
 
         let device = misc::Registration::new(cx, c"strata-pool", shared);
@@ -118,6 +125,7 @@ impl strata::dev::Module for Pool {
             device <- device,
             stat,
             limit,
+            moves,
             trigger,
             shrinker,
         }))
@@ -156,6 +164,8 @@ impl misc::Device for PoolDevice {
         const PIN: u32 = _IOW::<uapi::Pin>(TYPE, 4);
         const UNPIN: u32 = _IOW::<uapi::Pin>(TYPE, 5);
         const MADVISE: u32 = _IOWR::<uapi::Madvise>(TYPE, 6);
+        const EXPORT: u32 = _IOWR::<uapi::Export>(TYPE, 7);
+        const COPY: u32 = _IOW::<uapi::Copy>(TYPE, 8);
 
         match command {
             CREATE => client.create(cx, arg),
@@ -165,6 +175,8 @@ impl misc::Device for PoolDevice {
             PIN => client.pin(cx, arg),
             UNPIN => client.unpin(cx, arg),
             MADVISE => client.madvise(cx, arg),
+            EXPORT => client.export(cx, arg),
+            COPY => client.copy(cx, arg),
             _ => Err(ENOTTY),
         }
     }

@@ -9,6 +9,7 @@ use crate::{
         Contents,
         List, //
     },
+    export::Exports,
     figures::Figures,
     Pool, //
 };
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     cache: Arc<Cache<Buffer>>,
     budget: Arc<Budget>,
     figures: Arc<Figures>,
+    exports: Arc<Exports>,
 }
 
 impl Shared {
@@ -58,6 +60,7 @@ impl Shared {
             cache: gfp::kernel(cx).arc(cache)?,
             budget: Budget::new(cx, limits)?,
             figures: gfp::kernel(cx).arc(Figures::new())?,
+            exports: Exports::new(cx)?,
         };
         Ok(gfp::kernel(cx).arc(shared)?)
     }
@@ -72,6 +75,10 @@ impl Shared {
 
     pub(crate) fn figures(&self) -> &Arc<Figures> {
         &self.figures
+    }
+
+    pub(crate) fn exports(&self) -> &Arc<Exports> {
+        &self.exports
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) const STRATA_POOL_IOC_TYPE: u32 = 0xbe;
 pub(crate) const STRATA_POOL_MAX_SIZE: u64 = 1 << 32;
 pub(crate) const STRATA_POOL_WILLNEED: u32 = 0;
 pub(crate) const STRATA_POOL_DONTNEED: u32 = 1;
+pub(crate) const STRATA_POOL_COPY_OUT: u32 = 1;
 
 strata::user_structures! {
     /// `struct strata_pool_create`
@@ -55,5 +56,24 @@ strata::user_structures! {
         advice: u32,
         retained: u32,
         flags: u32,
+    }
+
+    /// `struct strata_pool_export`
+    pub(crate) struct Export(16) {
+        id: u32,
+        flags: u32,
+        fd: i32,
+        reserved: u32,
+    }
+
+    /// `struct strata_pool_copy`
+    pub(crate) struct Copy(40) {
+        offset: u64,
+        foreign_offset: u64,
+        length: u64,
+        id: u32,
+        fd: i32,
+        flags: u32,
+        reserved: u32,
     }
 }

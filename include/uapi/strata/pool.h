@@ -22,6 +22,9 @@
  * - STRATA_POOL_MADVISE with STRATA_POOL_DONTNEED gives the contents up: when
  *   memory is short they are thrown away ("purged") before anything else.
  *
+ * STRATA_POOL_EXPORT makes a buffer one that drivers share, a dma-buf, which is a
+ * file of its own.
+ *
  * Every structure is a multiple of 8 bytes without holes, the same for 32 and 64
  * bit. Fields named `flags` and `reserved` must be 0; anything else is refused
  * with EINVAL, so that they can get a meaning later.
@@ -51,7 +54,8 @@
  * files left; ENOSPC when the file has used up its ids; EFAULT.
  *
  * Of mmap(): ENOENT for an offset that is no buffer's of this file; EINVAL for one
- * between the buffers', for another length than the buffer's, for a private mapping.
+ * between the buffers', for another length than the buffer's, for a private mapping;
+ * EBUSY for a buffer whose contents are elsewhere (see STRATA_POOL_EXPORT).
  */
 struct strata_pool_create {
 	__u64 size;
@@ -65,7 +69,8 @@ struct strata_pool_create {
  * @id: in: the buffer
  * @flags: in: 0
  *
- * Mappings of the buffer stay and keep its memory. Pins of it end.
+ * Mappings of the buffer stay and keep its memory, and so does its dma-buf. Pins of
+ * it end, but for that of the dma-buf.
  *
  * Errors: ENOENT for an id that this file does not have; EINVAL; EFAULT.
  */
@@ -177,6 +182,83 @@ struct strata_pool_madvise {
 	__u32 flags;
 };
 
+/**
+ * struct strata_pool_export - STRATA_POOL_EXPORT
+ * @id: in: the buffer
+ * @flags: in: 0
+ * @fd: in: 0; out: a new descriptor of the buffer's dma-buf, with O_CLOEXEC
+ * @reserved: in: 0
+ *
+ * A buffer has one dma-buf: that of the first call, which the others give again.
+ * It is there until the buffer was destroyed (or the file was released) and nobody
+ * has the dma-buf any more, be it as a descriptor, a mapping, or in another
+ * driver. Until then the buffer is pinned: its pages are held, count against the
+ * limit, and STRATA_POOL_UNPIN cannot end that. It counts in STRATA_POOL_STAT, and
+ * as pinned, even after it was destroyed.
+ *
+ * The dma-buf can be mapped, all of it or in parts, shared only; it takes the
+ * ioctls of <linux/dma-buf.h>. What is written through it, through mappings of the
+ * buffer, and by STRATA_POOL_COPY is the same memory.
+ *
+ * The pool may be told to keep the contents elsewhere (`move` in its folder of
+ * debugfs). Nobody notices; only mmap() of the buffer by its offset then fails
+ * with EBUSY. Contents of a buffer that was ever mapped by its offset stay.
+ * Pages that user space removes from such a mapping (MADV_REMOVE) are those of the
+ * dma-buf no longer, and the calls here see what that has.
+ *
+ * @fd is written before the dma-buf is given away: a call that fails has opened
+ * nothing, whatever it says. It may leave the buffer's pages held, as an unpin does.
+ *
+ * Errors: ENOENT for an id that this file does not have; ENODATA for a buffer whose
+ * contents were given up; those of STRATA_POOL_PIN but for EOVERFLOW; EMFILE, ENFILE
+ * when there are no descriptors or files left; EINVAL; EFAULT.
+ */
+struct strata_pool_export {
+	__u32 id;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/* From the buffer into the dma-buf. */
+#define STRATA_POOL_COPY_OUT	1
+
+/**
+ * struct strata_pool_copy - STRATA_POOL_COPY
+ * @offset: in: where in the buffer, in bytes
+ * @foreign_offset: in: where in the dma-buf, in bytes
+ * @length: in: how many bytes; not 0
+ * @id: in: the buffer
+ * @fd: in: a dma-buf of any driver
+ * @flags: in: 0 to copy from the dma-buf into the buffer, STRATA_POOL_COPY_OUT for
+ *         the other way
+ * @reserved: in: 0
+ *
+ * Waits for who writes to what is read, and for who uses what is written, as far as
+ * their fences say so. It is done when the call returns; others may see a part of it
+ * before. Pages of the buffer that do not exist yet are made when they are written.
+ *
+ * The dma-buf may be one of the buffer itself. Of bytes that are read and written by
+ * the same call, it is not said which come first: they are afterwards what was there
+ * before, or what the call writes.
+ *
+ * Errors: ENOENT for an id that this file does not have; EBADF for a descriptor that
+ * is not open; EINVAL for one of something else, for a range that does not lie in
+ * the buffer or in the dma-buf, and for a dma-buf that the kernel cannot look into;
+ * ENODATA for a buffer whose contents were given up; ENOMEM; EIO when a page cannot
+ * be read back from swap; EINTR when the caller is being killed, or for a signal
+ * while it waits; EINVAL; EFAULT. A part may have been copied then.
+ */
+struct strata_pool_copy {
+	__u64 offset;
+	__u64 foreign_offset;
+	__u64 length;
+	__u32 id;
+	__s32 fd;
+	__u32 flags;
+	__u32 reserved;
+};
+
 #define STRATA_POOL_IOC_TYPE	0xbe
 
 #define STRATA_POOL_CREATE	_IOWR(STRATA_POOL_IOC_TYPE, 0x00, struct strata_pool_create)
@@ -186,5 +268,7 @@ struct strata_pool_madvise {
 #define STRATA_POOL_PIN		_IOW(STRATA_POOL_IOC_TYPE, 0x04, struct strata_pool_pin)
 #define STRATA_POOL_UNPIN	_IOW(STRATA_POOL_IOC_TYPE, 0x05, struct strata_pool_pin)
 #define STRATA_POOL_MADVISE	_IOWR(STRATA_POOL_IOC_TYPE, 0x06, struct strata_pool_madvise)
+#define STRATA_POOL_EXPORT	_IOWR(STRATA_POOL_IOC_TYPE, 0x07, struct strata_pool_export)
+#define STRATA_POOL_COPY	_IOW(STRATA_POOL_IOC_TYPE, 0x08, struct strata_pool_copy)
 
 #endif /* _UAPI_STRATA_POOL_H */
