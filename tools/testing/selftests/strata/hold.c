@@ -2,14 +2,15 @@
 /*
  * Keeps one mapping of a device and nothing else, for unload.sh:
  *
- *	hold DEVICE [KIB]
+ *	hold DEVICE [KIB [export]]
  *
  * opens it, maps a page (or as much as it says), fills it, closes the device, prints
  * "held", and when its standard input ends looks whether the memory is as it was,
- * and unmaps it. On the pool and on vbind it is that of a new buffer.
+ * and unmaps it. On the pool and on vbind it is that of a new buffer. With "export"
+ * it is mapped as a dma-buf of the pool.
  */
 
-#include "pool_calls.h"
+#include "pool_export.h"
 #include "vbind_calls.h"
 
 /* A device that has no buffers is mapped from its beginning. */
@@ -30,6 +31,19 @@ static int create(const char *device, int fd, uint64_t size, uint64_t *offset)
 	return ret;
 }
 
+/* In the place of the device there is a new dma-buf of it, which nobody else has. */
+static int export(int *fd, uint64_t size)
+{
+	struct strata_pool_create buffer;
+	int buf = pool_new_exported(*fd, size, &buffer);
+
+	if (buf < 0)
+		return buf;
+	close(*fd);
+	*fd = buf;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t size, offset;
@@ -38,9 +52,9 @@ int main(int argc, char **argv)
 	char byte;
 	int fd;
 
-	size = argc == 3 ? strtoull(argv[2], NULL, 10) << 10 : page_size();
-	if (argc < 2 || argc > 3 || !size) {
-		fprintf(stderr, "usage: %s DEVICE [KIB]\n", argv[0]);
+	size = argc >= 3 ? strtoull(argv[2], NULL, 10) << 10 : page_size();
+	if (argc < 2 || argc > 4 || !size || (argc == 4 && strcmp(argv[3], "export"))) {
+		fprintf(stderr, "usage: %s DEVICE [KIB [export]]\n", argv[0]);
 		return 2;
 	}
 	fd = open(argv[1], O_RDWR);
@@ -48,7 +62,8 @@ int main(int argc, char **argv)
 		perror(argv[1]);
 		return 1;
 	}
-	if (create(argv[1], fd, size, &offset)) {
+	offset = 0;
+	if (argc == 4 ? export(&fd, size) : create(argv[1], fd, size, &offset)) {
 		perror("create");
 		return 1;
 	}

@@ -91,15 +91,16 @@ loading_leaves_nothing()
 need strata $USERS
 
 ktap_print_header
-ktap_set_plan 20
+ktap_set_plan 22
 open_device strata_pool /dev/strata-pool
 open_device strata_entry /dev/strata-entry
-for file in stat count limit drop_caches drop_stats; do
+for file in stat count limit drop_caches drop_stats move; do
 	open_debugfs strata_pool $DEBUGFS/strata-pool/$file
 done
 open_debugfs strata_entry $DEBUGFS/strata-entry/tokens
 open_debugfs strata_entry $DEBUGFS/strata-entry/victim
 mapping_outlives strata_pool /dev/strata-pool
+exported strata_pool /dev/strata-pool
 mapped strata_entry /dev/strata-entry
 queued_work
 work_races_unload

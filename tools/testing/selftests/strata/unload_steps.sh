@@ -99,6 +99,16 @@ mapped()
 	verdict "$1: mapping alive"
 }
 
+# exported MODULE DEVICE: nobody has more than a mapping of a dma-buf, and it calls the module.
+exported()
+{
+	hold hold "$2" 64 export
+	stays "$1" "a dma-buf alive"
+	let_go
+	goes_and_returns "$1"
+	verdict "$1: dma-buf alive"
+}
+
 # meminfo KEY: in KiB.
 meminfo()
 {
