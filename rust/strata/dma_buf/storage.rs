@@ -169,6 +169,22 @@ impl Storage {
         self.written.store(true, Relaxed);
     }
 
+    /// The pages of user space's kind, if it is of those: for jobs of who exports the buffer, that work
+    /// on it word by word. They may write, so it counts as written from then on.
+    ///
+    /// # Context
+    ///
+    /// Any.
+    pub fn shmem(&self) -> Option<&Held> {
+        match &self.kind {
+            Kind::Shmem(held) => {
+                self.set_written();
+                Some(held)
+            }
+            Kind::Pages { .. } => None,
+        }
+    }
+
     /// How many bytes there are.
     pub fn size(&self) -> usize {
         self.pages().len() << PAGE_SHIFT
