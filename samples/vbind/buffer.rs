@@ -11,12 +11,15 @@
 //! Memory is made resident and reserved without the object's lock, which the shrinker takes.
 
 use crate::{
+    client::Client,
     figures::{
         Account,
         Counted,
         Figure, //
     },
+    foreign::Foreign,
     ranks::Contents,
+    share,
     shared::Shared, //
 };
 use kernel::{
@@ -39,6 +42,10 @@ use strata::{
         StartIo, //
     },
     dev::misc::Mapping,
+    dma_buf::{
+        Exported,
+        Storage, //
+    },
     limit::Reservation,
     lru::{
         self,
@@ -54,8 +61,8 @@ use strata::{
         Usage, //
     },
     shmem::{
-        Held,
-        Shmem, //
+        Shmem,
+        Words, //
     },
 };
 
@@ -74,12 +81,22 @@ pub(crate) type BufferRef = ARef<Object<Buffer>>;
 
 /// What of a buffer does not change.
 pub(crate) struct Buffer {
-    id: u32,
-    memory: Shmem,
-    /// The fences of the jobs that may use it.
-    resv: Arc<Resv>,
+    /// The file that made it, and its name there.
+    home: (u64, u32),
+    memory: Memory,
     account: Account,
     _counted: [Counted; 2],
+}
+
+/// Where it is.
+enum Memory {
+    Own {
+        shmem: Shmem,
+        /// The fences of the jobs that may use it.
+        resv: Arc<Resv>,
+    },
+    /// Another driver has it. It is on no list, and never resident.
+    Foreign(Arc<Foreign>),
 }
 
 impl lru::Item for Buffer {
@@ -91,19 +108,23 @@ impl lru::Item for Buffer {
 /// What of a buffer is decided under its lock.
 pub(crate) struct Status {
     resident: Option<Arc<Resident>>,
+    /// How many ids it has, in all files.
+    pub(crate) names: u32,
+    /// Its dma-buf, while it has any.
+    pub(crate) exported: Option<ARef<Exported<share::Shared>>>,
 }
 
 /// A buffer's pages, held.
 pub(crate) struct Resident {
     // Before the reservation: it is for these.
-    pages: Held,
+    pages: Arc<Storage>,
     _reservation: Reservation,
     _counted: Counted,
-    /// How many jobs have it. One more only for who has the buffer's reservation.
+    /// How many jobs have it, and a dma-buf. One more only for who has the buffer's reservation.
     jobs: Atomic<i32>,
 }
 
-/// The memory of a buffer, for a job.
+/// The memory of a buffer of ours, for a job, or for a dma-buf.
 pub(crate) struct Use(Arc<Resident>);
 
 impl Use {
@@ -112,7 +133,14 @@ impl Use {
         Self(resident)
     }
 
-    pub(crate) fn pages(&self) -> &Held {
+    /// Some words of one page.
+    pub(crate) fn words(&self, offset: u64, length: u64) -> Result<Words<'_>> {
+        let pages = self.0.pages.shmem().ok_or(EINVAL)?;
+        pages.words(offset, usize::try_from(length).map_err(|_| EINVAL)?)
+    }
+
+    /// All of it.
+    pub(crate) fn storage(&self) -> &Arc<Storage> {
         &self.0.pages
     }
 }
@@ -128,40 +156,102 @@ impl Buffer {
     /// A buffer of zeros, none of them allocated yet.
     pub(crate) fn new(
         cx: &mut Cx<'_, Process>,
-        cache: &Arc<Cache<Self>>,
+        client: &Client,
         id: u32,
         size: u64,
-        account: &Account,
     ) -> Result<BufferRef> {
-        let memory = Shmem::new(cx, c"strata-vbind", size)?;
-        let buffer = Self {
-            id,
-            memory,
+        let memory = Memory::Own {
+            shmem: Shmem::new(cx, c"strata-vbind", size)?,
             resv: gfp::kernel(cx).arc_init(Resv::new(()))?,
+        };
+        Self::with(cx, client, id, memory, size)
+    }
+
+    /// One of another driver's.
+    pub(crate) fn imported(
+        cx: &mut Cx<'_, Process>,
+        client: &Client,
+        id: u32,
+        foreign: Arc<Foreign>,
+    ) -> Result<BufferRef> {
+        // Its bytes are not ours.
+        Self::with(cx, client, id, Memory::Foreign(foreign), 0)
+    }
+
+    fn with(
+        cx: &mut Cx<'_, Process>,
+        client: &Client,
+        id: u32,
+        memory: Memory,
+        bytes: u64,
+    ) -> Result<BufferRef> {
+        let account = client.account();
+        let buffer = Self {
+            home: (client.number(), id),
+            memory,
             account: account.clone(),
             _counted: [
                 account.one(Figure::Buffers),
-                account.many(Figure::Bytes, size as i64),
+                account.many(Figure::Bytes, bytes as i64),
             ],
         };
-        Ok(cache.object(cx, buffer, Status { resident: None })?)
+        let status = Status {
+            resident: None,
+            names: 0,
+            exported: None,
+        };
+        Ok(client.shared().cache().object(cx, buffer, status)?)
     }
 
-    /// Its name in the file that made it.
-    pub(crate) fn id(&self) -> u32 {
-        self.id
+    /// The file that made it, and its name there.
+    pub(crate) fn home(&self) -> (u64, u32) {
+        self.home
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
     }
 
     pub(crate) fn size(&self) -> u64 {
-        self.memory.size()
+        match &self.memory {
+            Memory::Own { shmem, .. } => shmem.size(),
+            Memory::Foreign(foreign) => foreign.size(),
+        }
     }
 
     pub(crate) fn resv(&self) -> &Resv {
-        &self.resv
+        match &self.memory {
+            Memory::Own { resv, .. } => resv,
+            Memory::Foreign(foreign) => foreign.resv(),
+        }
+    }
+
+    /// What is ours of it.
+    fn own(&self) -> Option<(&Shmem, &Arc<Resv>)> {
+        match &self.memory {
+            Memory::Own { shmem, resv } => Some((shmem, resv)),
+            Memory::Foreign(_) => None,
+        }
+    }
+
+    /// Its reservation, if it is one of ours.
+    pub(crate) fn own_resv(&self) -> Option<&Arc<Resv>> {
+        Some(self.own()?.1)
+    }
+
+    pub(crate) fn foreign(&self) -> Option<&Foreign> {
+        match &self.memory {
+            Memory::Own { .. } => None,
+            Memory::Foreign(foreign) => Some(foreign),
+        }
     }
 
     pub(crate) fn map(&self, cx: &mut Cx<'_, MmapHeld>, mapping: &Mapping<'_>) -> Result {
-        self.memory.map(cx, mapping)
+        match &self.memory {
+            Memory::Own { shmem, .. } => shmem.map(cx, mapping),
+            // Its exporter says how: there is its file.
+            Memory::Foreign(_) => Err(ENODEV),
+        }
     }
 }
 
@@ -181,7 +271,7 @@ pub(crate) fn bring_in(
     _resv: &resv::Held<'_>,
     shared: &Shared,
 ) -> Result<Use> {
-    let memory = &buffer.item().memory;
+    let (memory, _) = buffer.item().own().ok_or(EINVAL)?;
     let here = buffer.lock(cx, |buffer, _| {
         let here = buffer.resident.clone()?;
         // Needed last, so it is let go last.
@@ -193,8 +283,9 @@ pub(crate) fn bring_in(
     }
     // Nobody else brings it in: we have the reservation.
     let reservation = shared.budget().reserve(cx, memory.count(), shared)?;
+    let pages = memory.pages(cx)?;
     let resident = Resident {
-        pages: memory.pages(cx)?,
+        pages: Storage::of_shmem(cx, pages)?.into(),
         _reservation: reservation,
         _counted: buffer
             .item()
@@ -213,9 +304,12 @@ pub(crate) fn bring_in(
 /// For the shrinker: lets go of pages that no job needs. They can be swapped then.
 pub(crate) fn let_go(buffer: &mut Locked<'_, Buffer>, cx: &mut Cx<'_, Contents>) -> Verdict {
     let item = buffer.item();
+    let Some((memory, resv)) = item.own() else {
+        return Verdict::Kept;
+    };
     // Who has the lock is submitting a job.
-    let resident = item.resv.try_lock(cx, |_, (), cx| {
-        let idle = item.resv.is_signalled(cx, Usage::Bookkeep);
+    let resident = resv.try_lock(cx, |_, (), cx| {
+        let idle = resv.is_signalled(cx, Usage::Bookkeep);
         buffer
             .resident
             .take_if(|resident| idle && resident.jobs.load(Acquire) == 0)
@@ -225,7 +319,7 @@ pub(crate) fn let_go(buffer: &mut Locked<'_, Buffer>, cx: &mut Cx<'_, Contents>)
     };
     drop(resident);
     item.account.add(Figure::Evictions, 1);
-    buffer.put_on(List::Unheld, item.memory.count());
+    buffer.put_on(List::Unheld, memory.count());
     Verdict::Evicted
 }
 
@@ -236,7 +330,9 @@ pub(crate) fn write_back(
     reach: StartIo<'_>,
     written: &mut usize,
 ) -> Verdict {
-    let memory = &buffer.item().memory;
+    let Some((memory, _)) = buffer.item().own() else {
+        return Verdict::Kept;
+    };
     let resident = memory.resident();
     let pages = memory.write_back(cx, reach);
     *written += pages;

@@ -20,17 +20,16 @@ use crate::{
         Last,
         Tables as TablesRank, //
     },
+    share,
     shared::Shared,
+    table::Table,
     uapi,
     vm::Vm, //
 };
 use kernel::{
     page::PAGE_SIZE,
     prelude::*,
-    rbtree::{
-        RBTree,
-        RBTreeNodeReservation, //
-    },
+    rbtree::RBTreeNodeReservation,
     sync::{
         aref::ARef,
         Arc, //
@@ -42,41 +41,12 @@ use strata::{
         misc::Mapping,
         user::UserRange, //
     },
+    dma_buf::DmaBuf,
     fence::Fence,
     lock_class,
     prelude::*,
     sync::Mutex, //
 };
-
-/// What a file has of one kind, by id.
-pub(crate) struct Table<T> {
-    items: RBTree<u32, T>,
-    last_id: u32,
-}
-
-impl<T> Table<T> {
-    fn new() -> Self {
-        Self {
-            items: RBTree::new(),
-            last_id: 0,
-        }
-    }
-
-    /// An id that was never given out.
-    fn next_id(&mut self) -> Result<u32> {
-        self.last_id = self.last_id.checked_add(1).ok_or(ENOSPC)?;
-        Ok(self.last_id)
-    }
-
-    fn get(&self, id: u32) -> Result<&T> {
-        self.items.get(&id).ok_or(ENOENT)
-    }
-
-    /// All of them, by their ids.
-    fn iter(&self) -> impl Iterator<Item = &T> {
-        self.items.values()
-    }
-}
 
 /// What a file has.
 pub(crate) struct Tables {
@@ -133,6 +103,9 @@ impl Client {
         });
         for queue in queues.iter() {
             queue.close(cx);
+        }
+        for buffer in buffers.iter() {
+            share::unname(cx, buffer);
         }
         drop((queues, buffers, vms));
     }
@@ -201,19 +174,51 @@ impl Client {
         {
             return Err(EINVAL);
         }
-        let node = gfp::kernel(cx).with(RBTreeNodeReservation::new)?;
-        request.id = self.tables.lock(cx, |tables, _| tables.buffers.next_id())?;
+        let room = self.room(cx)?;
+        request.id = room.id();
         request.map_offset = u64::from(request.id) * ROOM;
-        let cache = self.shared.cache();
-        let buffer = Buffer::new(cx, cache, request.id, request.size, &self.account)?;
+        let buffer = Buffer::new(cx, self, request.id, request.size)?;
         arg.write(cx, &request)?;
-        self.tables.lock(cx, |tables, _| {
-            tables
-                .buffers
-                .items
-                .insert(node.into_node(request.id, buffer));
-        });
+        share::name(cx, &buffer, None);
+        self.insert(cx, room, buffer);
         Ok(())
+    }
+
+    /// Room for one more buffer, with the id that it will have.
+    pub(crate) fn room(&self, cx: &mut Cx<'_, Process>) -> Result<Room> {
+        let node = gfp::kernel(cx).with(RBTreeNodeReservation::new)?;
+        let id = self.tables.lock(cx, |tables, _| tables.buffers.next_id())?;
+        Ok(Room { node, id })
+    }
+
+    /// The file has one more buffer, which has been [named](share::name) for that.
+    pub(crate) fn insert(&self, cx: &mut Cx<'_, Process>, room: Room, buffer: BufferRef) {
+        self.tables.lock(cx, |tables, _| {
+            let node = room.node.into_node(room.id, buffer);
+            tables.buffers.items.insert(node);
+        });
+    }
+
+    /// What this file has imported of another driver's buffer.
+    pub(crate) fn imported(&self, cx: &mut Cx<'_, Process>, buf: &DmaBuf) -> Option<BufferRef> {
+        let is_it = |buffer: &&BufferRef| {
+            let foreign = buffer.item().foreign();
+            foreign.is_some_and(|foreign| foreign.is(buf))
+        };
+        self.tables
+            .lock(cx, |tables, _| tables.buffers.iter().find(is_it).cloned())
+    }
+
+    /// Whether a fence is that of a job of this file's.
+    pub(crate) fn has_job<L: Before<TablesRank>>(
+        &self,
+        cx: &mut Cx<'_, L>,
+        fence: &Fence,
+    ) -> bool {
+        self.tables.lock(cx, |tables, _| {
+            let mut queues = tables.queues.iter();
+            queues.any(|queue| queue.timeline().context() == fence.context())
+        })
     }
 
     /// `STRATA_VBIND_BUFFER_DESTROY`
@@ -224,7 +229,8 @@ impl Client {
             .tables
             .lock(cx, |tables, _| tables.buffers.items.remove_node(&id))
             .ok_or(ENOENT)?;
-        drop(node);
+        let (_, buffer) = node.to_key_value();
+        share::unname(cx, &buffer);
         Ok(())
     }
 
@@ -358,6 +364,18 @@ impl Client {
             }
         }
         None
+    }
+}
+
+/// Room for a buffer in a file.
+pub(crate) struct Room {
+    node: RBTreeNodeReservation<u32, BufferRef>,
+    id: u32,
+}
+
+impl Room {
+    pub(crate) fn id(&self) -> u32 {
+        self.id
     }
 }
 

@@ -109,8 +109,12 @@ fn show_vm(client: &Client, vm: &Vm, out: &SeqFile) {
         seq_print!(out, "  {:#x}-{:#x} ", span.addr(), span.end());
         match mapping.object() {
             Some(buffer) => {
-                let id = buffer.item().id();
-                seq_print!(out, "buffer {id} offset {:#x}", mapping.offset());
+                let (file, id) = buffer.item().home();
+                seq_print!(out, "buffer {id}");
+                if file != client.number() {
+                    seq_print!(out, " of file {file}");
+                }
+                seq_print!(out, " offset {:#x}", mapping.offset());
             }
             None => seq_print!(out, "sparse"),
         }
@@ -178,8 +182,13 @@ impl Fences {
             id = next;
             let resv = buffer.item().resv();
             let fences = resv.fences(&mut gfp::kernel(cx), Usage::Bookkeep)?;
-            let held = is_resident(&buffer, cx);
-            let state = if held { "held" } else { "let go" };
+            let state = if buffer.item().foreign().is_some() {
+                "foreign"
+            } else if is_resident(&buffer, cx) {
+                "held"
+            } else {
+                "let go"
+            };
             seq_print!(out, "file {} buffer {id} {state}", client.number());
             for fence in &fences {
                 seq_print!(out, " {}:{}", fence.context(), fence.seqno());

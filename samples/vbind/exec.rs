@@ -6,10 +6,12 @@
 //! there may be touched if the job named its buffer: that one is resident, and stays so.
 
 use crate::{
-    buffer::{
-        BufferRef,
-        Use, //
+    buffer::BufferRef,
+    foreign::{
+        self,
+        Part, //
     },
+    named::Use,
     queue::Engine,
     uapi,
     vm::{
@@ -25,7 +27,10 @@ use strata::{
         Signalling, //
     },
     prelude::*,
-    shmem::Words,
+    shmem::{
+        self,
+        Words, //
+    },
     va::{
         Backing,
         Span,
@@ -107,9 +112,10 @@ pub(crate) enum Outcome {
 }
 
 /// What is mapped where a part of the work is done.
-#[derive(Clone, Copy)]
 enum Place<'a> {
     Memory(Words<'a>),
+    /// That of another driver.
+    Foreign(Part<'a>),
     /// Zeros, whatever is written.
     Sparse,
 }
@@ -162,9 +168,10 @@ impl Exec {
             return Ok(Place::Sparse);
         };
         let offset = mapping.offset() + (at.address - mapping.span().addr());
-        let resident = self.memory(buffer)?;
-        let words = resident.pages().words(offset, at.length as usize)?;
-        Ok(Place::Memory(words))
+        match self.memory(buffer)? {
+            Use::Own(memory) => Ok(Place::Memory(memory.words(offset, at.length)?)),
+            Use::Foreign(memory) => Ok(Place::Foreign(memory.part(offset, at.length)?)),
+        }
     }
 
     fn memory(&self, buffer: &BufferRef) -> Result<&Use> {
@@ -199,7 +206,7 @@ impl<'a> Run<'a, '_, '_> {
         self.engine.may_go_on()?;
         let (exec, vm, engine) = (self.exec, self.vm, self.engine);
         let places = |view: &View<'_, Gpu, SignalLock>| {
-            let mut places = [Place::Sparse; N];
+            let mut places = [const { Place::Sparse }; N];
             for (place, at) in places.iter_mut().zip(at) {
                 *place = exec.place(view, at)?;
             }
@@ -212,10 +219,10 @@ impl<'a> Run<'a, '_, '_> {
     fn fill(&mut self, mut dst: Span, value: u64) -> Result {
         loop {
             let length = in_page(&dst);
-            self.part([At::written(&dst, length)], |[to]| {
-                if let Place::Memory(words) = to {
-                    words.iter().for_each(|word| word.store(value));
-                }
+            self.part([At::written(&dst, length)], |[to]| match to {
+                Place::Memory(to) => to.iter().for_each(|to| to.store(value)),
+                Place::Foreign(to) => to.iter().for_each(|to| to.store(value)),
+                Place::Sparse => {}
             })?;
             match rest(&dst, length) {
                 Some(rest) => dst = rest,
@@ -231,12 +238,14 @@ impl<'a> Run<'a, '_, '_> {
             let at = [At::read(&src, length), At::written(&dst, length)];
             // One word after the other: both may be the same memory.
             self.part(at, |[from, to]| match (from, to) {
-                (Place::Memory(from), Place::Memory(to)) => {
-                    for (from, to) in from.iter().zip(to.iter()) {
-                        to.store(f(to.load(), from.load()));
-                    }
-                }
+                (Place::Memory(from), Place::Memory(to)) => each(from.iter(), to.iter(), &f),
+                (Place::Memory(from), Place::Foreign(to)) => each(from.iter(), to.iter(), &f),
+                (Place::Foreign(from), Place::Memory(to)) => each(from.iter(), to.iter(), &f),
+                (Place::Foreign(from), Place::Foreign(to)) => each(from.iter(), to.iter(), &f),
                 (Place::Sparse, Place::Memory(to)) => {
+                    to.iter().for_each(|to| to.store(f(to.load(), 0)));
+                }
+                (Place::Sparse, Place::Foreign(to)) => {
                     to.iter().for_each(|to| to.store(f(to.load(), 0)));
                 }
                 (_, Place::Sparse) => {}
@@ -254,6 +263,7 @@ impl<'a> Run<'a, '_, '_> {
             let length = in_page(&src);
             crc = self.part([At::read(&src, length)], |[from]| match from {
                 Place::Memory(words) => words.crc32c(crc),
+                Place::Foreign(part) => part.crc32c(crc),
                 Place::Sparse => zeros(crc, length),
             })?;
             match rest(&src, length) {
@@ -262,6 +272,43 @@ impl<'a> Run<'a, '_, '_> {
             }
         }
         self.fill(dst, u64::from(!crc))
+    }
+}
+
+/// A word of memory, wherever that is.
+trait Word {
+    fn load(&self) -> u64;
+    fn store(&self, value: u64);
+}
+
+impl Word for shmem::Word<'_> {
+    fn load(&self) -> u64 {
+        (*self).load()
+    }
+
+    fn store(&self, value: u64) {
+        (*self).store(value);
+    }
+}
+
+impl Word for foreign::Word<'_, '_> {
+    fn load(&self) -> u64 {
+        self.load()
+    }
+
+    fn store(&self, value: u64) {
+        self.store(value);
+    }
+}
+
+/// One word after the other becomes what `f` makes of it and of its counterpart.
+fn each<F: Word, T: Word>(
+    from: impl Iterator<Item = F>,
+    to: impl Iterator<Item = T>,
+    f: impl Fn(u64, u64) -> u64,
+) {
+    for (from, to) in from.zip(to) {
+        to.store(f(to.load(), from.load()));
     }
 }
 

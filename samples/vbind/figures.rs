@@ -34,10 +34,18 @@ pub(crate) enum Figure {
     Failed,
     /// Queues that were reset.
     Resets,
+    /// Buffers of ours that there is a dma-buf of.
+    Exported,
+    /// Buffers of other drivers.
+    Imported,
+    /// Of those: the ones that jobs have pinned.
+    Pinned,
+    /// How often one of them moved.
+    Told,
 }
 
 /// All of them, with the names that debugfs has for them.
-pub(crate) const NAMES: [(&CStr, Figure); 12] = [
+pub(crate) const NAMES: [(&CStr, Figure); 16] = [
     (c"vms", Figure::Vms),
     (c"buffers", Figure::Buffers),
     (c"queues", Figure::Queues),
@@ -50,6 +58,10 @@ pub(crate) const NAMES: [(&CStr, Figure); 12] = [
     (c"completed", Figure::Completed),
     (c"failed", Figure::Failed),
     (c"resets", Figure::Resets),
+    (c"exported", Figure::Exported),
+    (c"imported", Figure::Imported),
+    (c"pinned", Figure::Pinned),
+    (c"told", Figure::Told),
 ];
 
 /// Counters. Each is exact; together they are of about the same moment.

@@ -15,6 +15,7 @@ use crate::{
         Counted,
         Figure, //
     },
+    named::settle,
     queue::{
         canceled,
         Engine, //
@@ -62,7 +63,7 @@ pub(crate) struct Kept {
     shared: Arc<Shared>,
     engine: Arc<Engine>,
     vm: Arc<Vm>,
-    _buffers: KVVec<BufferRef>,
+    buffers: KVVec<BufferRef>,
 }
 
 impl Kept {
@@ -76,7 +77,7 @@ impl Kept {
             shared,
             engine: engine.clone(),
             vm: vm.clone(),
-            _buffers: buffers,
+            buffers,
         }
     }
 }
@@ -103,13 +104,17 @@ impl Drop for Pending {
     }
 }
 
-/// Drops what a job kept, in process context.
-pub(crate) struct Retire(#[expect(dead_code, reason = "dropped, and that is all")] Arc<Kept>);
+/// Lets go of what a job used, and drops what it kept, in process context.
+pub(crate) struct Retire(Arc<Kept>);
 
 impl work::Item for Retire {
     type Owner = Vbind;
 
-    fn run(self, _cx: &mut Cx<'_, Process>) {}
+    fn run(self, cx: &mut Cx<'_, Process>) {
+        for buffer in &self.0.buffers {
+            settle(cx, buffer);
+        }
+    }
 }
 
 /// A job.

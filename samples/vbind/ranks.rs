@@ -7,7 +7,9 @@ strata::ranks! {
     /// The list of open files.
     pub(crate) Files,
     /// Who submits to a queue is alone in doing so.
-    pub(crate) Submission;
+    pub(crate) Submission,
+    /// Whether a foreign buffer is at hand for jobs.
+    pub(crate) Opened;
 
     after NoIo:
     /// Whether one buffer is resident. The shrinker takes it.

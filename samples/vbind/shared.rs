@@ -19,12 +19,16 @@ use crate::{
     Vbind, //
 };
 use kernel::{
+    device::Device,
     prelude::*,
     rbtree::{
         RBTree,
         RBTreeNodeReservation, //
     },
-    sync::Arc,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
     time::msecs_to_jiffies, //
 };
 use strata::{
@@ -68,6 +72,8 @@ pub(crate) struct Shared {
     budget: Arc<Budget>,
     figures: Arc<Figures>,
     timings: Timings,
+    /// What is attached to the buffers of others.
+    device: ARef<Device>,
 }
 
 impl Shared {
@@ -76,6 +82,7 @@ impl Shared {
         cx: &mut Cx<'_, Process>,
         shrinker: &Prepared,
         limits: Limits,
+        device: &Device,
     ) -> Result<Arc<Self>> {
         let class = lock_class!(Contents, "buffer");
         let cache = Cache::new(cx, shrinker, c"strata_vbind_buffer", class)?;
@@ -93,6 +100,7 @@ impl Shared {
             budget,
             figures,
             timings: Timings::new(),
+            device: device.into(),
         }))
     }
 
@@ -145,6 +153,10 @@ impl Shared {
 
     pub(crate) fn figures(&self) -> &Arc<Figures> {
         &self.figures
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
     }
 
     pub(crate) fn timings(&self) -> &Timings {

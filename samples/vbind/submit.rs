@@ -3,16 +3,12 @@
 //! `STRATA_VBIND_BIND` and `STRATA_VBIND_EXEC`: all that may fail.
 //!
 //! In this order, none of which can be another: user memory is read (it may fault); the file's tables
-//! are looked at; the queue's submission lock is taken; the reservations of the buffers are locked, as
+//! are looked at; foreign buffers are waited for, and opened; the queue's submission lock is taken; the reservations of the buffers are locked, as
 //! a set; their memory is brought in, and room for the fence made in each; and then, in a signalling
 //! section in which nothing fails any more, the fence is published, added, and the job queued.
 
 use crate::{
-    buffer::{
-        bring_in,
-        BufferRef,
-        Use, //
-    },
+    buffer::BufferRef,
     client::Client,
     exec::{
         Exec,
@@ -23,6 +19,10 @@ use crate::{
         Job,
         Kept,
         Work, //
+    },
+    named::{
+        self,
+        Named, //
     },
     queue::Queue,
     quota::Room,
@@ -55,11 +55,7 @@ use strata::{
         SyncFile, //
     },
     prelude::*,
-    resv::{
-        self,
-        Slot,
-        Usage, //
-    },
+    resv,
     va,
 };
 
@@ -119,7 +115,7 @@ impl Client {
         }
         let queue = common.queue.clone();
         let submitted = queue.submission().lock(cx, |(), cx| {
-            let submission = common.job(cx, self, Work::Bind(prepared), KVVec::new())?;
+            let submission = common.job(cx, self, Work::Bind(prepared), KVVec::new(), &[])?;
             cx.signalling(|cx| submission.go(cx, self, |_, _| {}));
             Ok(())
         });
@@ -199,8 +195,22 @@ impl Client {
         }
         let ids = array::<u32>(request.buffers, request.buffer_count)?;
         let ids: KVVec<u32> = ids.read_array(cx, uapi::STRATA_VBIND_BUFFERS_MAX as usize)?;
-        let buffers = self.named(cx, &ids)?;
+        let named = Named::open(cx, self, &ids)?;
+        let submitted = self.exec_named(cx, arg, &mut request, queue, ops, &named);
+        named.close(cx);
+        submitted
+    }
 
+    /// The same, with its buffers at hand.
+    fn exec_named(
+        &self,
+        cx: &mut Cx<'_, Process>,
+        arg: UserRange,
+        request: &mut uapi::Exec,
+        queue: Arc<Queue>,
+        ops: KVVec<Op>,
+        named: &Named,
+    ) -> Result {
         let room = Room::new(self.quota(), queue.vm(), 0)?;
         let waits = waits(cx, request.waits, request.wait_count)?;
         let common = Common::new(
@@ -214,43 +224,22 @@ impl Client {
         )?;
         if let Some(file) = &common.file {
             request.fence = file.fd() as i32;
-            arg.write(cx, &request)?;
+            arg.write(cx, request)?;
         }
         let queue = common.queue.clone();
         let mut given = Some((common, ops));
         let submitted = queue.submission().lock(cx, |(), cx| {
             resv::many_interruptible(cx, |many, cx| {
-                // First all locks, for which it may have to go back.
-                let mut held = gfp::kernel(cx).large_vec(buffers.len())?;
-                for buffer in &buffers {
-                    let lock = many.lock(cx, buffer.item().resv())?;
-                    held.push_within_capacity(lock).map_err(|_| ENOMEM)?;
-                }
-                // Then what may fail.
-                let mut memory: KVVec<(usize, Use)> = gfp::kernel(cx).large_vec(buffers.len())?;
-                let mut slots: KVVec<Slot<'_>> = gfp::kernel(cx).large_vec(buffers.len())?;
-                let mut kept = gfp::kernel(cx).large_vec(buffers.len())?;
-                for (buffer, held) in buffers.iter().zip(&held) {
-                    let resident = bring_in(buffer, cx, held, self.shared())?;
-                    let slot = held.reserve_one(&mut gfp::kernel(cx))?;
-                    memory
-                        .push_within_capacity((va::Backing::id(buffer), resident))
-                        .map_err(|_| ENOMEM)?;
-                    slots.push_within_capacity(slot).map_err(|_| ENOMEM)?;
-                    kept.push_within_capacity(buffer.clone())
-                        .map_err(|_| ENOMEM)?;
-                }
+                // First all locks, for which it may have to go back; then what may fail.
+                let held = named.lock(cx, many)?;
+                let taken = named.take(cx, self, &held)?;
                 let (common, ops) = given.take().ok_or(EINVAL)?;
-                let work = Work::Exec(Exec::new(ops, memory));
-                let submission = common.job(cx, self, work, kept)?;
+                let work = Work::Exec(Exec::new(ops, taken.memory));
+                let submission = common.job(cx, self, work, taken.kept, &taken.after)?;
                 // And then nothing does.
+                let slots = taken.slots;
                 cx.signalling(|cx| {
-                    submission.go(cx, self, |cx, fence| {
-                        for slot in slots {
-                            // Only an array of fences is refused.
-                            let _ = slot.add(cx, fence, Usage::Bookkeep);
-                        }
-                    });
+                    submission.go(cx, self, |cx, fence| named::add(cx, slots, fence));
                 });
                 Ok(())
             })
@@ -258,7 +247,7 @@ impl Client {
         if submitted.is_err() && request.fence != 0 {
             // As for a bind.
             request.fence = 0;
-            let _ = arg.write(cx, &request);
+            let _ = arg.write(cx, request);
         }
         submitted
     }
@@ -268,23 +257,6 @@ impl Client {
             return Err(EINVAL);
         }
         self.queue(cx, queue)
-    }
-
-    /// The buffers of these ids, each once, in the order of what a space knows them by.
-    fn named(&self, cx: &mut Cx<'_, Process>, ids: &[u32]) -> Result<KVVec<BufferRef>> {
-        let mut found: KVVec<BufferRef> = gfp::kernel(cx).large_vec(ids.len())?;
-        for id in ids {
-            let buffer = self.buffer(cx, *id)?;
-            found.push_within_capacity(buffer).map_err(|_| ENOMEM)?;
-        }
-        found.sort_unstable_by_key(va::Backing::id);
-        let mut buffers: KVVec<BufferRef> = gfp::kernel(cx).large_vec(found.len())?;
-        for buffer in found {
-            if buffers.last().map(va::Backing::id) != Some(va::Backing::id(&buffer)) {
-                buffers.push_within_capacity(buffer).map_err(|_| ENOMEM)?;
-            }
-        }
-        Ok(buffers)
     }
 }
 
@@ -327,20 +299,22 @@ impl Common {
         })
     }
 
-    /// The job, which waits for the last one of its queue too.
+    /// The job, which waits for the last one of its queue too, and for `others`.
     fn job<L>(
         self,
         cx: &mut Cx<'_, L>,
         client: &Client,
         work: Work,
         buffers: KVVec<BufferRef>,
+        others: &[ARef<Fence>],
     ) -> Result<Submitted>
     where
         L: MayAlloc<gfp::Kernel> + Before<SignalLock> + Before<Last>,
     {
         let last = self.queue.last_fence(cx);
-        let mut after = gfp::kernel(cx).vec(self.waits.len() + 1)?;
-        for fence in Iterator::chain(self.waits.iter(), &last) {
+        let mut after = gfp::kernel(cx).large_vec(self.waits.len() + 1 + others.len())?;
+        let mine = Iterator::chain(self.waits.iter(), &last);
+        for fence in Iterator::chain(mine, others) {
             after
                 .push_within_capacity(fence.clone())
                 .map_err(|_| ENOMEM)?;

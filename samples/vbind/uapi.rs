@@ -52,6 +52,23 @@ strata::user_structures! {
         map_offset: u64,
     }
 
+    /// `struct strata_vbind_buffer_export`
+    pub(crate) struct BufferExport(16) {
+        id: u32,
+        flags: u32,
+        fd: i32,
+        reserved: u32,
+    }
+
+    /// `struct strata_vbind_buffer_import`
+    pub(crate) struct BufferImport(24) {
+        fd: i32,
+        flags: u32,
+        id: u32,
+        reserved: u32,
+        size: u64,
+    }
+
     /// `struct strata_vbind_queue_create`
     pub(crate) struct QueueCreate(16) {
         vm: u32,

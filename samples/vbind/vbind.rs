@@ -6,17 +6,18 @@
 //!
 //! | file | has |
 //! |---|---|
-//! | `client.rs` | one open file, and the VMs, buffers and queues that it has |
+//! | `client.rs`, `table.rs` | one open file, and the VMs, buffers and queues that it has |
 //! | `vm.rs` | an address space |
 //! | `buffer.rs` | a buffer's memory: brought in for jobs, let go by the shrinker |
-//! | `submit.rs` | what the ioctls that submit a job do: all that may fail |
+//! | `share.rs`, `foreign.rs` | buffers as dma-bufs: given away, and taken from others |
+//! | `submit.rs`, `named.rs` | what the ioctls that submit a job do: all that may fail |
 //! | `job.rs`, `exec.rs` | a job, in its signalling section, where nothing fails for want of memory |
 //! | `queue.rs` | the order of jobs, and what is done about one that hangs |
 //! | `shared.rs` | what all files share; the shrinker |
 //! | `debug.rs`, `trace.rs` | what can be seen of it all |
 //!
-//! Lock order, as `ranks.rs` has it: the list of open files; who submits to a queue; the reservations
-//! of buffers; whether a buffer is resident, which the shrinker takes, and it trylocks reservations
+//! Lock order, as `ranks.rs` has it: the list of open files; who submits to a queue; whether a foreign
+//! buffer is at hand, under which nothing else is taken; the reservations of buffers; whether a buffer is resident, which the shrinker takes, and it trylocks reservations
 //! under it; the tables of a file. In signalling sections only spinlocks are taken: that of a space, and
 //! those that say what an engine does.
 //!
@@ -40,6 +41,7 @@ use strata::{
     cx::MmapHeld,
     dev::{
         debugfs,
+        faux,
         misc::{
             self,
             Mapping, //
@@ -63,12 +65,16 @@ mod client;
 mod debug;
 mod exec;
 mod figures;
+mod foreign;
 mod job;
+mod named;
 mod queue;
 mod quota;
 mod ranks;
+mod share;
 mod shared;
 mod submit;
+mod table;
 mod timings;
 mod trace;
 mod uapi;
@@ -108,6 +114,8 @@ struct Vbind {
     limit: debugfs::Entry<LimitFile<Shared, Vbind>>,
     trigger: Trigger<Shared>,
     shrinker: Registration<Shared>,
+    // An attachment keeps the module, so there is none any more.
+    faux: faux::Registration,
 }
 
 strata::module_entry!(Vbind);
@@ -123,7 +131,8 @@ impl strata::dev::Module for Vbind {
         let hard = number(module_parameters::hard_limit.value());
         let limits = limit::of_parameters(soft, hard)?;
         let prepared = Prepared::new(cx, c"strata-vbind")?;
-        let shared = Shared::new(cx, &prepared, limits)?;
+        let faux = faux::Registration::new(cx, c"strata-vbind")?;
+        let shared = Shared::new(cx, &prepared, limits, faux.device())?;
         let shrinker = prepared.register(cx, shared.clone());
 
         let dir = debugfs::Dir::new(cx, c"strata-vbind");
@@ -141,6 +150,7 @@ impl strata::dev::Module for Vbind {
             limit,
             trigger,
             shrinker,
+            faux,
         }))
     }
 }
@@ -179,6 +189,8 @@ impl misc::Device for VbindDevice {
         const EXEC: u32 = _IOWR::<uapi::Exec>(TYPE, 7);
         const WAIT: u32 = _IOW::<uapi::Wait>(TYPE, 8);
         const STAT: u32 = _IOWR::<uapi::Stat>(TYPE, 9);
+        const BUFFER_EXPORT: u32 = _IOWR::<uapi::BufferExport>(TYPE, 10);
+        const BUFFER_IMPORT: u32 = _IOWR::<uapi::BufferImport>(TYPE, 11);
 
         match command {
             VM_CREATE => client.create_vm(cx, arg),
@@ -191,6 +203,8 @@ impl misc::Device for VbindDevice {
             EXEC => client.exec(cx, arg),
             WAIT => client.wait(cx, arg),
             STAT => client.stat(cx, arg),
+            BUFFER_EXPORT => client.export_buffer(cx, arg),
+            BUFFER_IMPORT => client.import_buffer(cx, arg),
             _ => Err(ENOTTY),
         }
     }

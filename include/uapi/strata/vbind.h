@@ -31,6 +31,27 @@
  * - any error of a fence that the job was to wait for: the job did nothing. (What
  *   became of the job before it in its queue is no such error.)
  *
+ * Buffers are shared as dma-bufs: STRATA_VBIND_BUFFER_EXPORT gives one away, and
+ * STRATA_VBIND_BUFFER_IMPORT takes one, of another file of this device or of another
+ * driver, as a buffer that can be mapped in VMs and named by jobs as others are.
+ *
+ * The fence of a job stands in the reservations of all buffers that it named, as that
+ * of a writer: so whoever has a dma-buf of one of them sees it, with poll(),
+ * DMA_BUF_IOCTL_SYNC and DMA_BUF_IOCTL_EXPORT_SYNC_FILE. Whether a job waits for what
+ * others do with a buffer depends on whose that is:
+ *
+ * - A buffer of this device, exported or not: only for the fences that the job was
+ *   given. What others have put into its dma-buf is had from there
+ *   (DMA_BUF_IOCTL_EXPORT_SYNC_FILE), to be given to the job.
+ * - A buffer of another driver: also for all that stands in its reservation when the
+ *   job is submitted (DMA_BUF_IOCTL_IMPORT_SYNC_FILE puts it there), but for the jobs of
+ *   the same file: those are in the order that their own fences say. STRATA_VBIND_EXEC
+ *   itself waits for that while no job of the file uses the buffer, and hands it over to
+ *   the CPU then.
+ *
+ * A buffer of another driver is pinned from the submission of a job that names it
+ * until a little after the job's end. In between, it is where its exporter wants it.
+ *
  * A file that is closed cancels its jobs, and waits for nothing that is not its own.
  *
  * Every structure is a multiple of 8 bytes without holes, the same for 32 and 64
@@ -113,13 +134,64 @@ struct strata_vbind_destroy {
  * file has used up its ids; EFAULT.
  *
  * Of mmap(): ENOENT for an offset that is no buffer's of this file; EINVAL for one
- * between the buffers', for another length than the buffer's, for a private mapping.
+ * between the buffers', for another length than the buffer's, for a private mapping;
+ * ENODEV for a buffer of another driver, whose dma-buf can be mapped.
  */
 struct strata_vbind_buffer_create {
 	__u64 size;
 	__u32 flags;
 	__u32 id;
 	__u64 map_offset;
+};
+
+/**
+ * struct strata_vbind_buffer_export - STRATA_VBIND_BUFFER_EXPORT
+ * @id: in: the buffer
+ * @flags: in: 0
+ * @fd: in: 0; out: the descriptor of its dma-buf, closed on exec
+ * @reserved: in: 0
+ *
+ * The dma-buf is the same each time, for as long as the buffer has an id in any file or
+ * the dma-buf is open anywhere; of an imported buffer it is the one that was imported. It
+ * keeps the memory, whatever becomes of the buffer's ids, of the file and of its process.
+ *
+ * A buffer with a dma-buf stays in memory, and counts against the device's limit: from
+ * this call on, until its last id is destroyed and the dma-buf closed by all.
+ *
+ * Errors: ENOENT for a buffer that this file does not have; ENOSPC when the device's
+ * limit leaves no room for it; EMFILE; ENFILE; EIO when a page cannot be read back from
+ * swap; EINTR; EINVAL; ENOMEM; EFAULT.
+ */
+struct strata_vbind_buffer_export {
+	__u32 id;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * struct strata_vbind_buffer_import - STRATA_VBIND_BUFFER_IMPORT
+ * @fd: in: the descriptor of a dma-buf; it may be closed afterwards
+ * @flags: in: 0
+ * @id: in: 0; out: the buffer's name in this file; never 0, never used again
+ * @reserved: in: 0
+ * @size: in: 0; out: how many bytes it has
+ *
+ * Of a dma-buf that this device has exported, to whichever file, the buffer itself gets
+ * an id here (one more, if it has one); STRATA_VBIND_STAT counts it in the file that
+ * made it. Of another driver's, all ids that this file gets are of one buffer, which
+ * counts here, but for its bytes.
+ *
+ * Errors: EBADF; EINVAL, also for a descriptor that is no dma-buf's, and for one whose
+ * size is no multiple of the page size or more than STRATA_VBIND_BUFFER_MAX; ENOSPC when
+ * the file has used up its ids; ENOMEM; EFAULT; what the exporter says to an attachment.
+ */
+struct strata_vbind_buffer_import {
+	__s32 fd;
+	__u32 flags;
+	__u32 id;
+	__u32 reserved;
+	__u64 size;
 };
 
 /**
@@ -270,7 +342,11 @@ struct strata_vbind_exec_op {
  *
  * Errors: as STRATA_VBIND_BIND, but ENOSPC is for the device's limit, which leaves no room
  * for the buffers; also E2BIG for more than STRATA_VBIND_WORK_MAX bytes, EIO when a page
- * cannot be read back from swap, and EINTR.
+ * cannot be read back from swap, EINTR, and what the exporter of a buffer of another
+ * driver says when it is to be pinned, mapped, or handed over to the CPU.
+ *
+ * It may wait for what others do with a buffer of another driver: for as long as they
+ * take, or until a signal comes.
  */
 struct strata_vbind_exec {
 	__u64 ops;
@@ -355,5 +431,9 @@ struct strata_vbind_stat {
 	_IOW(STRATA_VBIND_IOC_TYPE, 0x08, struct strata_vbind_wait)
 #define STRATA_VBIND_STAT \
 	_IOWR(STRATA_VBIND_IOC_TYPE, 0x09, struct strata_vbind_stat)
+#define STRATA_VBIND_BUFFER_EXPORT \
+	_IOWR(STRATA_VBIND_IOC_TYPE, 0x0a, struct strata_vbind_buffer_export)
+#define STRATA_VBIND_BUFFER_IMPORT \
+	_IOWR(STRATA_VBIND_IOC_TYPE, 0x0b, struct strata_vbind_buffer_import)
 
 #endif /* _UAPI_STRATA_VBIND_H */
