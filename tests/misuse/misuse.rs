@@ -9,6 +9,8 @@
 //! `/sys/kernel/debug/strata_misuse/run` takes the name of a case, `cases` lists them. `calls` says
 //! how often the shrinker of a case was called; `drop_caches` is its trigger.
 
+mod buffers;
+mod buffers_late;
 mod callbacks;
 mod cases;
 mod fences;
@@ -113,6 +115,8 @@ fn all() -> impl Iterator<Item = &'static Case> {
         callbacks::ALL,
         reservations::ALL,
         files::ALL,
+        buffers::ALL,
+        buffers_late::ALL,
     ]
     .into_iter()
     .flatten()
