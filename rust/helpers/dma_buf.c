@@ -107,33 +107,16 @@ void strata_helper_dma_buf_vunmap_unpin(struct dma_buf_attachment *attachment,
 	dma_resv_unlock(buf->resv);
 }
 
-/*
- * A table of @pages that @device can use, in pieces that it, and what bounces for
- * it, can take.  No page may be freed before it is unmapped.
- */
-int strata_helper_table_map(struct sg_table *table, struct page **pages, size_t count,
-			    struct device *device, enum dma_data_direction direction)
+/* A table of @pages for @device, in pieces that it, and what bounces for it, can take. */
+int strata_helper_table_alloc(struct sg_table *table, struct page **pages, size_t count,
+			      struct device *device)
 {
 	size_t segment = min_t(size_t, dma_get_max_seg_size(device), dma_max_mapping_size(device));
-	int err;
 
 	if (segment < PAGE_SIZE)
 		return -EINVAL;
-	err = sg_alloc_table_from_pages_segment(table, pages, count, 0, count << PAGE_SHIFT,
-						min_t(size_t, segment, UINT_MAX), GFP_KERNEL);
-	if (err)
-		return err;
-	err = dma_map_sgtable(device, table, direction, 0);
-	if (err)
-		sg_free_table(table);
-	return err;
-}
-
-void strata_helper_table_unmap(struct sg_table *table, struct device *device,
-			       enum dma_data_direction direction)
-{
-	dma_unmap_sgtable(device, table, direction, 0);
-	sg_free_table(table);
+	return sg_alloc_table_from_pages_segment(table, pages, count, 0, count << PAGE_SHIFT,
+						 min_t(size_t, segment, UINT_MAX), GFP_KERNEL);
 }
 
 void strata_helper_table_sync(struct sg_table *table, struct device *device,
@@ -149,15 +132,6 @@ void strata_helper_table_sync(struct sg_table *table, struct device *device,
 unsigned int strata_helper_table_ranges(const struct sg_table *table)
 {
 	return table->nents;
-}
-
-/* One after the other: an importer may look at these two alone. */
-struct scatterlist *strata_helper_range_next(struct scatterlist *range, dma_addr_t *address,
-					     unsigned int *length)
-{
-	*address = sg_dma_address(range);
-	*length = sg_dma_len(range);
-	return sg_next(range);
 }
 
 /* Pages side by side in the kernel's own address space. */
@@ -259,7 +233,7 @@ vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page,
 	pgprot_t protection = vma->vm_page_prot;
 
 	if (write && (vma->vm_flags & VM_WRITE))
-		protection = pgprot_modify(protection, vm_get_page_prot(vma->vm_flags));
+		protection = vm_get_page_prot(vma->vm_flags);
 	return vmf_insert_pfn_prot(vma, fault->address, page_to_pfn(page), protection);
 }
 

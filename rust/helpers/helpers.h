@@ -322,15 +322,11 @@ void strata_helper_dma_buf_unpin_unlocked(struct dma_buf_attachment *attachment)
 int strata_helper_dma_buf_pin_vmap(struct dma_buf_attachment *attachment, struct iosys_map *map);
 void strata_helper_dma_buf_vunmap_unpin(struct dma_buf_attachment *attachment,
 					struct iosys_map *map);
-int strata_helper_table_map(struct sg_table *table, struct page **pages, size_t count,
-			    struct device *device, enum dma_data_direction direction);
-void strata_helper_table_unmap(struct sg_table *table, struct device *device,
-			       enum dma_data_direction direction);
+int strata_helper_table_alloc(struct sg_table *table, struct page **pages, size_t count,
+			      struct device *device);
 void strata_helper_table_sync(struct sg_table *table, struct device *device,
 			      enum dma_data_direction direction, bool for_cpu);
 unsigned int strata_helper_table_ranges(const struct sg_table *table);
-struct scatterlist *strata_helper_range_next(struct scatterlist *range, dma_addr_t *address,
-					     unsigned int *length);
 void *strata_helper_pages_vmap(struct page **pages, size_t count);
 void strata_helper_pages_vunmap(const void *address);
 void strata_helper_window_sync(void *address, size_t size, bool for_cpu);

@@ -292,11 +292,9 @@ pub(crate) fn unpin(buffer: &Object<Buffer>, cx: &mut Cx<'_, Process>) -> Result
             State::Pinned(resident, pins) if pins.get() > exports => {
                 (unpinned(resident, pins), Ok(()))
             }
-            State::Plain
-            | State::Idle(_)
-            | State::Pinned(..)
-            | State::GivenUp
-            | State::Purged => (state, Err(EINVAL)),
+            State::Plain | State::Idle(_) | State::Pinned(..) | State::GivenUp | State::Purged => {
+                (state, Err(EINVAL))
+            }
             State::Orphan(_) | State::Destroyed => (state, Err(ENOENT)),
         })
     })

@@ -210,11 +210,7 @@ impl Client {
     }
 
     /// Whether a fence is that of a job of this file's.
-    pub(crate) fn has_job<L: Before<TablesRank>>(
-        &self,
-        cx: &mut Cx<'_, L>,
-        fence: &Fence,
-    ) -> bool {
+    pub(crate) fn has_job<L: Before<TablesRank>>(&self, cx: &mut Cx<'_, L>, fence: &Fence) -> bool {
         self.tables.lock(cx, |tables, _| {
             let mut queues = tables.queues.iter();
             queues.any(|queue| queue.timeline().context() == fence.context())

@@ -133,10 +133,7 @@ impl Named {
                 .push_within_capacity((name.buffer.id(), memory))
                 .map_err(|_| ENOMEM)?;
             let slot = held.reserve_one(&mut gfp::kernel(cx))?;
-            taken
-                .slots
-                .push_within_capacity(slot)
-                .map_err(|_| ENOMEM)?;
+            taken.slots.push_within_capacity(slot).map_err(|_| ENOMEM)?;
             taken
                 .kept
                 .push_within_capacity(name.buffer.clone())

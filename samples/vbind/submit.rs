@@ -55,8 +55,7 @@ use strata::{
         SyncFile, //
     },
     prelude::*,
-    resv,
-    va,
+    resv, va,
 };
 
 /// An array that user space named.

@@ -470,13 +470,20 @@ impl Iterator for Ranges<'_> {
 
     fn next(&mut self) -> Option<Range> {
         self.left = self.left.checked_sub(1)?;
-        let mut address = 0;
-        let mut length = 0;
         // SAFETY: There is one more, whose table is still mapped.
-        self.next = unsafe { bindings::range_next(self.next, &mut address, &mut length) };
-        Some(Range {
-            address,
+        let range = unsafe { &*self.next };
+        #[cfg(CONFIG_NEED_SG_DMA_LENGTH)]
+        let length = range.dma_length;
+        #[cfg(not(CONFIG_NEED_SG_DMA_LENGTH))]
+        let length = range.length;
+        let found = Range {
+            address: range.dma_address,
             length: length as usize,
-        })
+        };
+        if self.left != 0 {
+            // SAFETY: As above, and it is not the last.
+            self.next = unsafe { bindings::sg_next(self.next) };
+        }
+        Some(found)
     }
 }

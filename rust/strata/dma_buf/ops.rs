@@ -15,6 +15,7 @@ use super::{
         RawDirection, //
     },
     state::{
+        self,
         Common,
         State, //
     },
@@ -30,7 +31,6 @@ use crate::{
 };
 use core::ptr;
 use kernel::{
-    device::Device,
     error::from_result,
     ffi::c_int,
     prelude::*, //
@@ -39,7 +39,7 @@ use kernel::{
 /// The operations of all our buffers. A `static` of this module, so that they can be known by it.
 pub(super) static OPS: bindings::dma_buf_ops = bindings::dma_buf_ops {
     attach: Some(attach),
-    detach: None,
+    detach: Some(detach),
     // Always both: it is counted here.
     pin: Some(pin),
     unpin: Some(unpin),
@@ -85,6 +85,25 @@ unsafe extern "C" fn attach(
     let hooks = unsafe { common.as_ref() }.hooks;
     // SAFETY: They are its own hooks.
     from_result(|| unsafe { (hooks.attach)(common, &mut cx, attachment) }.map(|()| 0))
+}
+
+/// # Safety
+///
+/// `buf` must be one of ours, and `attachment` be made for it, without a mapping. The reservation is not
+/// held.
+unsafe extern "C" fn detach(
+    buf: *mut bindings::dma_buf,
+    attachment: *mut bindings::dma_buf_attachment,
+) {
+    // SAFETY: The core calls this for our buffers.
+    let (resv, common) = unsafe { ((*buf).resv, Common::behind(buf).as_ref()) };
+    // SAFETY: The caller promises that it may be locked.
+    unsafe { bindings::dma_resv_lock(resv, ptr::null_mut()) };
+    // SAFETY: It is held.
+    let spare = unsafe { common.with(|state| state.spare(attachment)) };
+    // SAFETY: It was locked above.
+    unsafe { bindings::dma_resv_unlock(resv) };
+    drop(spare);
 }
 
 /// # Safety
@@ -151,17 +170,13 @@ unsafe extern "C" fn map(
     }
     // SAFETY: The core calls this for our buffers.
     let common = unsafe { behind(attachment) };
-    // SAFETY: As in `pin`.
-    let storage = unsafe {
-        common.with(|state| {
-            let storage = state.storage()?;
-            state.tables.reserve(1, GFP_KERNEL)?;
-            Ok::<_, Error>(storage)
-        })
-    };
-    // SAFETY: The importer keeps its device until it has detached it.
-    let device = unsafe { Device::get_device((*attachment).dev) };
-    match storage.and_then(|storage| Table::new(storage, device, direction)) {
+    // SAFETY: As in `pin`; the attachment is valid.
+    let table = unsafe { common.with(|state| state.table(attachment)) };
+    let mapped = table.and_then(|mut table| {
+        table.map(direction)?;
+        Ok(table)
+    });
+    match mapped {
         Ok(table) => {
             let raw = table.as_ptr();
             // There is room: the reservation is held all the time.
@@ -184,20 +199,17 @@ unsafe extern "C" fn unmap(
     // SAFETY: The core calls this for our buffers.
     let common = unsafe { behind(attachment) };
     // SAFETY: As in `pin`.
-    let table = unsafe {
+    let found = unsafe {
         common.with(|state| {
-            let place = state
-                .tables
-                .iter()
-                .position(|own| ptr::eq(own.as_ptr(), table))?;
-            let last = state.tables.len() - 1;
-            state.tables.swap(place, last);
-            let table = state.tables.pop();
+            let is_it = |own: &KBox<Table>| ptr::eq(own.as_ptr(), table);
+            let place = state.tables.iter().position(is_it)?;
+            let mut table = state::take(&mut state.tables, place)?;
+            table.unmap();
             state.used_less();
-            table
+            Some(state.keep(table))
         })
     };
-    if table.is_none() {
+    if found.is_none() {
         pr_warn!("a dma-buf was unmapped that was not mapped\n");
     }
 }
@@ -211,13 +223,13 @@ unsafe extern "C" fn vmap(buf: *mut bindings::dma_buf, map: *mut bindings::iosys
     // SAFETY: As in `pin`.
     let address = unsafe {
         common.with(|state| {
-            let storage = state.storage()?;
-            let window = match state.window.take() {
+            state.check()?;
+            let window = match &mut state.window {
                 Some(window) => window,
-                None => Window::new(storage)?,
+                none => none.insert(Window::new(state.storage.clone().ok_or(ENODEV)?)?),
             };
             state.vmapped = true;
-            Ok::<_, Error>(state.window.insert(window).address())
+            Ok::<_, Error>(window.address())
         })
     };
     match address {

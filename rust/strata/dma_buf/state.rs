@@ -97,7 +97,11 @@ impl Drop for Keep {
 /// What the reservation of a buffer guards.
 pub(super) struct State {
     // Before the storage, for the order in which they are read; each keeps its own.
+    /// What is mapped.
     pub(super) tables: KVec<KBox<Table>>,
+    /// What was, one for each attachment at most: until it is detached, or the buffer moves. There is
+    /// room for all of `tables` too.
+    spares: KVec<KBox<Table>>,
     /// Kept when nobody uses it, until the buffer moves.
     pub(super) window: Option<Window>,
     pub(super) vmapped: bool,
@@ -116,10 +120,18 @@ impl State {
     ///
     /// `ENODEV` if they were taken back.
     pub(super) fn storage(&self) -> Result<Arc<Storage>> {
-        match &self.storage {
-            Some(storage) if !self.revoked => Ok(storage.clone()),
-            _ => Err(ENODEV),
+        self.check()?;
+        self.storage.clone().ok_or(ENODEV)
+    }
+
+    /// # Errors
+    ///
+    /// As [`storage`](Self::storage).
+    pub(super) fn check(&self) -> Result {
+        if self.revoked || self.storage.is_none() {
+            return Err(ENODEV);
         }
+        Ok(())
     }
 
     /// Whether a device, or the kernel, has anything of it.
@@ -139,10 +151,58 @@ impl State {
         self.vmapped || self.pins != 0
     }
 
-    /// Puts another storage in the place of the one that there is. The window was of that.
+    /// Puts another storage in the place of the one that there is. What was made of that one goes, but
+    /// for what is mapped.
     pub(super) fn replace(&mut self, storage: Option<Arc<Storage>>) -> Option<Window> {
         self.storage = storage;
+        self.spares.clear();
         self.window.take()
+    }
+
+    /// A table for `attachment`, and room for it to come back. Sleeps, and allocates with `GFP_KERNEL`.
+    ///
+    /// # Errors
+    ///
+    /// As [`storage`](Self::storage); `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// `attachment` must be valid.
+    pub(super) unsafe fn table(
+        &mut self,
+        attachment: *mut bindings::dma_buf_attachment,
+    ) -> Result<KBox<Table>> {
+        let storage = self.storage()?;
+        self.tables.reserve(1, GFP_KERNEL)?;
+        self.spares.reserve(self.tables.len() + 1, GFP_KERNEL)?;
+        if let Some(spare) = self.spare(attachment) {
+            return Ok(spare);
+        }
+        // SAFETY: The caller promises it.
+        unsafe { Table::new(storage, attachment) }
+    }
+
+    /// Takes the table of `attachment` that is kept, if there is one.
+    pub(super) fn spare(
+        &mut self,
+        attachment: *mut bindings::dma_buf_attachment,
+    ) -> Option<KBox<Table>> {
+        let is_its = |table: &KBox<Table>| table.is_for(attachment);
+        let place = self.spares.iter().position(is_its)?;
+        take(&mut self.spares, place)
+    }
+
+    /// Keeps a table that is not mapped any more, if that makes sense. Else it comes back.
+    pub(super) fn keep(&mut self, table: KBox<Table>) -> Option<KBox<Table>> {
+        let is_current = self.storage.as_ref().is_some_and(|own| table.is_of(own));
+        let is_other = |spare: &KBox<Table>| !spare.is_for(table.attachment());
+        if is_current && !self.revoked && self.spares.iter().all(is_other) {
+            // There is room since it was mapped.
+            let pushed = self.spares.push_within_capacity(table);
+            pushed.err().map(|error| error.0)
+        } else {
+            Some(table)
+        }
     }
 
     pub(super) fn sync(&self, for_cpu: bool) {
@@ -155,6 +215,13 @@ impl State {
     }
 }
 
+/// Takes one out of many, in no order.
+pub(super) fn take<T>(many: &mut KVec<T>, place: usize) -> Option<T> {
+    let last = many.len().checked_sub(1)?;
+    many.swap(place, last);
+    many.pop()
+}
+
 impl Common {
     pub(super) fn new<E: 'static, D: 'static>(
         hooks: &'static Hooks,
@@ -163,6 +230,7 @@ impl Common {
     ) -> Self {
         let state = State {
             tables: KVec::new(),
+            spares: KVec::new(),
             window: None,
             vmapped: false,
             pins: 0,

@@ -211,50 +211,93 @@ impl Drop for Storage {
     }
 }
 
-/// What a device sees of a storage: its pages, mapped for it. Unmapped when dropped.
+/// The pages of a storage as a list for one device, and where that sees them while they are mapped.
+///
+/// It is kept while they are not, since a list of many pages takes longer to make than to map.
 ///
 /// # Invariants
 ///
-/// `table` is of the pages of `storage`, and mapped for `device` in `direction`.
+/// `table` is of the pages of `storage`. If `direction` says one, it is mapped for `device` so.
 pub(super) struct Table {
     table: Opaque<bindings::sg_table>,
+    attachment: *mut bindings::dma_buf_attachment,
     device: ARef<Device>,
-    direction: RawDirection,
+    direction: Option<RawDirection>,
     // Dropped last: a device reaches it until it is unmapped.
-    _storage: Arc<Storage>,
+    storage: Arc<Storage>,
 }
 
 impl Table {
-    /// Sleeps, and allocates with `GFP_KERNEL`.
-    pub(super) fn new(
+    /// A list for the device of `attachment`, which is not mapped yet. Sleeps, and allocates with
+    /// `GFP_KERNEL`.
+    ///
+    /// # Safety
+    ///
+    /// `attachment` must be valid.
+    pub(super) unsafe fn new(
         storage: Arc<Storage>,
-        device: ARef<Device>,
-        direction: RawDirection,
+        attachment: *mut bindings::dma_buf_attachment,
     ) -> Result<KBox<Self>> {
+        // SAFETY: The caller promises it; an importer keeps its device until it has detached it.
+        let device = unsafe { Device::get_device((*attachment).dev) };
         let room = KBox::<Self>::new_uninit(GFP_KERNEL)?;
         let table = Opaque::new(bindings::sg_table::default());
-        let pages = storage.pages();
+        let (pages, device_raw) = (storage.pages(), device_ptr(&device));
         // SAFETY: The table is ours to fill, C does not write to the array, and the pages stay for as
         // long as we have the storage.
         to_result(unsafe {
-            bindings::table_map(
+            bindings::table_alloc(
                 table.get(),
                 pages.as_ptr().cast_mut(),
                 pages.len(),
-                device_ptr(&device),
-                direction,
+                device_raw,
             )
         })?;
-        if direction != bindings::dma_data_direction_DMA_TO_DEVICE {
-            storage.set_written();
-        }
-        // INVARIANT: Just mapped.
+        // INVARIANT: Just made, and not mapped.
         Ok(room.write(Self {
             table,
+            attachment,
             device,
-            direction,
-            _storage: storage,
+            direction: None,
+            storage,
         }))
+    }
+
+    /// What it is for.
+    pub(super) fn attachment(&self) -> *mut bindings::dma_buf_attachment {
+        self.attachment
+    }
+
+    /// Whether it is for the device of `attachment`.
+    pub(super) fn is_for(&self, attachment: *mut bindings::dma_buf_attachment) -> bool {
+        self.attachment == attachment
+    }
+
+    /// Whether it is of `storage`.
+    pub(super) fn is_of(&self, storage: &Arc<Storage>) -> bool {
+        Arc::ptr_eq(&self.storage, storage)
+    }
+
+    /// Maps it, which it is not. Sleeps.
+    pub(super) fn map(&mut self, direction: RawDirection) -> Result {
+        if direction != bindings::dma_data_direction_DMA_TO_DEVICE {
+            self.storage.set_written();
+        }
+        let device = device_ptr(&self.device);
+        // SAFETY: By the type invariants it is a list of pages, not mapped, and they stay.
+        to_result(unsafe { bindings::dma_map_sgtable(device, self.table.get(), direction, 0) })?;
+        // INVARIANT: Just mapped.
+        self.direction = Some(direction);
+        Ok(())
+    }
+
+    /// Unmaps it, if it is mapped.
+    pub(super) fn unmap(&mut self) {
+        if let Some(direction) = self.direction.take() {
+            let device = device_ptr(&self.device);
+            // SAFETY: By the type invariants it was mapped so.
+            unsafe { bindings::dma_unmap_sgtable(device, self.table.get(), direction, 0) };
+        }
     }
 
     pub(super) fn as_ptr(&self) -> *mut bindings::sg_table {
@@ -263,24 +306,20 @@ impl Table {
 
     /// Makes what the device wrote visible to the CPU, or what the CPU wrote to the device.
     pub(super) fn sync(&self, for_cpu: bool) {
-        // SAFETY: By the type invariants it is mapped so.
-        unsafe {
-            bindings::table_sync(
-                self.table.get(),
-                device_ptr(&self.device),
-                self.direction,
-                for_cpu,
-            )
+        let Some(direction) = self.direction else {
+            return;
         };
+        let (table, device) = (self.table.get(), device_ptr(&self.device));
+        // SAFETY: By the type invariants it is mapped so.
+        unsafe { bindings::table_sync(table, device, direction, for_cpu) };
     }
 }
 
 impl Drop for Table {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants it is mapped so.
-        unsafe {
-            bindings::table_unmap(self.table.get(), device_ptr(&self.device), self.direction)
-        };
+        self.unmap();
+        // SAFETY: By the type invariants it is a list, which is not mapped.
+        unsafe { bindings::sg_free_table(self.table.get()) };
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
         MaySleep, //
     },
     gfp,
+    lockdep,
     resv::Held, //
 };
 use core::{
@@ -61,6 +62,8 @@ impl DmaBuf {
         S: MaySleep,
     {
         self.check(held)?;
+        // What it was mapped to before may be found, and may not.
+        lockdep::might_alloc_kernel();
         let mut map = bindings::iosys_map::default();
         // SAFETY: The reservation is held, as was checked.
         unsafe { raw::vmap(self, &mut map) }?;
