@@ -18,6 +18,9 @@ from .qemu import Qemu
 # A tty takes 4096 bytes before its reader must have read some.
 PART = 2048
 
+# The other thing that may end a piece of output: what the guest wants to know.
+_ASK = rb"|^@@ask (.*)\n"
+
 
 class Dead(Exception):
     """The guest will not answer any more; says why in a few words."""
@@ -50,9 +53,13 @@ class Guest:
         said = loading[0].decode(errors="replace").strip()
         return said or None
 
-    def run(self, command: str, deadline: float,
-            watch: Callable[[bytes], None] | None = None) -> Answer:
-        """Runs a shell script; `watch` gets its output as it comes."""
+    def run(self, command: str, deadline: float, watch: Callable[[bytes], None] | None = None,
+            answer: Callable[[str], str] | None = None) -> Answer:
+        """Runs a shell script; `watch` gets its output as it comes.
+
+        Where a line of its output is `@@ask TEXT`, `answer` is called with the
+        text, and what that returns is a line that comes from /dev/ttyS1.
+        """
         self._commands += 1
         # Made from the clock, so that no output can guess it.
         name = f"{self._commands}.{time.monotonic_ns():x}"
@@ -63,9 +70,20 @@ class Guest:
         self._send(b"run %s\n" % name.encode())
         label = re.escape(name.encode())
         self._until(b"^@@begin %s\n" % label, deadline, "before the command")
-        output, end = self._until(rb"\n@@exit %s (\d+)\n" % label, deadline, "", watch)
+        done = rb"\n@@exit %s (\d+)\n%s" % (label, _ASK if answer else b"")
+        said: list[bytes] = []
+        try:
+            while True:
+                output, end = self._until(done, deadline, "", watch)
+                said.append(output)
+                if end[1]:
+                    break
+                self._send(answer(end[2].decode(errors="replace")).encode() + b"\n")
+        except Dead:
+            self.unfinished = b"".join([*said, self.unfinished])
+            raise
         self._sync(name, deadline)
-        return Answer(output, int(end[1]))
+        return Answer(b"".join(said), int(end[1]))
 
     def console(self) -> str:
         """The console since the last call of this, without the marks of `_sync`."""

@@ -52,6 +52,8 @@ class Machine:
     accel: str = "tcg"
     # The guest's clock is the number of instructions that it ran: one each nanosecond.
     icount: bool = False
+    # What QEMU calls them: `virtio-gpu-pci,id=card`.
+    devices: tuple[str, ...] = ()
 
     def arguments(self) -> list[str]:
         # Without ACPI there are no tables to interpret, which would be most of a
@@ -67,6 +69,7 @@ class Machine:
             *(["-icount", "shift=0,sleep=off"] if self.icount else []),
             "-cpu", f"{cpu},la57=off",
             "-smp", str(self.cpus), "-m", f"{size(self.memory) >> 20}M",
+            *(word for device in self.devices for word in ("-device", device)),
         ]
 
 
@@ -251,6 +254,12 @@ class Qemu:
                 break
             time.sleep(0.01)
         raise QemuFailed(f"QEMU could not save or restore the VM: {self.errors().strip()}")
+
+    def screen(self, device: str) -> bytes:
+        """What a graphics card shows at this moment, as a picture in QEMU's format (ppm)."""
+        with os.fdopen(os.memfd_create("strata-screen"), "rb") as picture:
+            self.command("screendump", filename=_path(picture.fileno()), device=device)
+            return picture.read()
 
     # What it left
 

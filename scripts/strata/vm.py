@@ -22,6 +22,8 @@ from .qemu import Boot, Machine, Qemu, State, size
 from .say import Refusal
 
 Watch = Callable[[bytes], None]
+# Called with what a command asks (see Guest.run) while it waits for the answer.
+Answers = Callable[["Session", str], str]
 # A module of the kernel's own, perhaps with its parameters.
 Named = str | tuple[str, str]
 
@@ -157,7 +159,7 @@ class Session:
         return self._result("(boot)", failure or "", b"", 1 if failure else 0, started)
 
     def run(self, command: str, timeout: float = 60, watch: Watch | None = None,
-            kmemleak: bool = False) -> Result:
+            kmemleak: bool = False, answer: Answers | None = None) -> Result:
         """Runs a shell command (or a whole script) in the guest.
 
         After a death every further command reports that same death.
@@ -166,16 +168,20 @@ class Session:
         if self.dead:
             return Result(command, "", None, "", [], self.dead, 0.0)
         try:
-            answer = self._guest.run(command, started + timeout, watch)
+            done = self._guest.run(command, started + timeout, watch,
+                                   (lambda asked: answer(self, asked)) if answer else None)
             found = self._scan(started + timeout) if kmemleak else []
         except Dead as reason:
             return self._died(command, reason, started, timeout)
-        output = answer.output
-        result = self._result(command, output.decode(errors="replace"), output,
-                              answer.status, started)
+        output = done.output
+        result = self._result(command, output.decode(errors="replace"), output, done.status, started)
         # The records say more than kmemleak's own line on the console.
         result.reports = [r for r in result.reports if r.kind != "kmemleak" or not found] + found
         return result
+
+    def screen(self, device: str) -> bytes:
+        """What this graphics card shows, as a picture (ppm)."""
+        return self._qemu.screen(device)
 
     def _scan(self, deadline: float) -> list[console.Report]:
         answer = self._guest.run(leaks.SCAN, deadline)
@@ -219,6 +225,8 @@ class Setup:
     swap: str = ""
     # The clock counts instructions, which takes emulation and one processor.
     icount: bool = False
+    # What QEMU calls them; they need a machine with their bus.
+    devices: Sequence[str] = ()
 
     def image(self) -> Path:
         if self.kernel.image is None:
@@ -229,7 +237,7 @@ class Setup:
         if self.icount:
             return Machine(self.machine, self.memory, cpus=1, accel="tcg", icount=True)
         chosen = accel.choose(self.image(), lambda: _kvm_works(self.kernel))
-        return Machine(self.machine, self.memory, self.cpus, chosen)
+        return Machine(self.machine, self.memory, self.cpus, chosen, devices=tuple(self.devices))
 
     def boot(self, mode: str = "serve", more_files: Mapping[str, Content] | None = None) -> Boot:
         disk = [("brd", f"rd_nr=1 rd_size={size(self.swap) >> 10}")] if self.swap else []
@@ -251,13 +259,14 @@ def run(kernel: Bootable, command: str, *, modules: Sequence[Named] = (),
         insmod: Sequence[Path | tuple[Path, str]] = (), files: Mapping[str, Content] | None = None,
         machine: str = "microvm", memory: str = "1G", cpus: int = 2, append: str = "",
         timeout: float = 300, kmemleak: bool = False, swap: str = "", icount: bool = False,
-        watch: Watch | None = None) -> Result:
+        devices: Sequence[str] = (), watch: Watch | None = None, answer: Answers | None = None) -> Result:
     """Boots `kernel`, loads its `modules` and our `insmod` files, runs `command`.
 
     `timeout` is for all of it, in seconds.  The Result covers the boot too.
-    `swap` is the size of a disk to swap to; `icount` makes the clock count instructions.
+    `swap` is the size of a disk to swap to; `icount` makes the clock count instructions;
+    `answer` is asked what the command wants to know of the host.
     """
-    setup = Setup(kernel, modules, insmod, files or {}, machine, memory, cpus, append, kmemleak, swap, icount)
+    setup = Setup(kernel, modules, insmod, files or {}, machine, memory, cpus, append, kmemleak, swap, icount, devices)
     started = time.monotonic()
     with Qemu(setup.hardware(), setup.boot()) as qemu:
         session = Session(qemu, timeout)
@@ -266,7 +275,7 @@ def run(kernel: Bootable, command: str, *, modules: Sequence[Named] = (),
             boot.command = command
             return boot
         left = timeout - (time.monotonic() - started)
-        result = session.run(command, left, watch, kmemleak)
+        result = session.run(command, left, watch, kmemleak, answer)
         return _joined(boot, result, time.monotonic() - started)
 
 

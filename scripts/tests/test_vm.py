@@ -103,6 +103,28 @@ class OneRun(Booted):
         self.assertTrue(result.ok(), result.explain())
         self.assertGreater(int(result.output), 1)
 
+    def test_answers(self) -> None:
+        asked = []
+
+        def answer(_: vm.Session, question: str) -> str:
+            asked.append(question)
+            return f"no {len(asked)}"
+
+        ask = "echo before; echo '@@ask what is it?'; read line; echo $line"
+        result = vm.run(self.kernel, f"({ask}; {ask}; echo @@ask; exit 3) < /dev/ttyS1", answer=answer, timeout=90)
+        self.assertEqual((result.output, result.status), ("before\nno 1\nbefore\nno 2\n@@ask\n", 3))
+        self.assertEqual(asked, ["what is it?"] * 2)
+
+    def test_output_before_a_death_in_a_conversation(self) -> None:
+        result = vm.run(self.kernel, "(echo one; echo '@@ask two'; read two; echo $two; reboot -f) < /dev/ttyS1",
+                        answer=lambda *_: "deux", timeout=90)
+        self.assertEqual((result.output, result.status), ("one\ndeux\n", None))
+
+    def test_what_a_card_shows(self) -> None:
+        result = vm.run(self.kernel, "(echo '@@ask screen'; read kind; echo $kind) < /dev/ttyS1", machine="q35",
+                        devices=["VGA,id=card"], answer=lambda session, _: session.screen("card")[:2].decode(), timeout=120)
+        self.assertEqual(result.output, "P6\n")
+
     def test_kernel_that_is_for_compiling_only(self) -> None:
         kernel = mock.Mock(image=None)
         kernel.name = "next"
