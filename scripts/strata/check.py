@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from . import bench, corpus, fire, gpuvm, kernels, kunit, modules, objects, pressure, quality, rules, say, selftests, ui
+from . import bench, corpus, fire, gpuvm, kernels, kunit, modules, objects, peers, pressure, quality, rules, say, selftests, ui
 from .outcome import Outcome, tally
 
 LANES = 2
@@ -29,6 +29,7 @@ SELFTESTS = "tools/testing/selftests/strata"
 PRESSURE = "tools/testing/selftests/strata/full.c, scripts/strata/pressure.py"
 PLAN = "rust/plan"
 BENCH = "bench, Documentation/testing.rst"
+PEERS = "tests/peers, Documentation/testing.rst"
 FIRE = "tests/fire, Documentation/testing.rst"
 GPUVM = "tests/gpuvm, Documentation/testing.rst"
 
@@ -123,6 +124,8 @@ def main(arguments: Sequence[str]) -> int:
         Part("kselftest-stock", lambda: selftests.run(stock), SELFTESTS),
         Part("pressure-debug", lambda: pressure.run(debug), PRESSURE),
         Part("pressure-stock", lambda: pressure.run(stock), PRESSURE),
+        Part("peers-debug", lambda: peers.run(debug), PEERS),
+        Part("peers-stock", lambda: peers.run(stock), PEERS),
         Part("kunit", lambda: kunit.run(debug), "rust/strata"),
         Part("kunit-uml", lambda: kunit.run(kernels.get("uml", boot=True)), "rust/strata"),
         Part("fire-debug", lambda: fire.checked(debug), FIRE),
@@ -159,7 +162,7 @@ def build_next(kernel: kernels.Kernel) -> list[Outcome]:
 
 
 def main_next(arguments: Sequence[str]) -> int:
-    """check-next: boots the next kernel, and runs kselftests, pressure, KUnit, corpus, fire and gpuvm there."""
+    """check-next: boots the next kernel, and runs kselftests, peers, pressure, KUnit, corpus, fire and gpuvm there."""
     only = _parser("check-next", main_next.__doc__).parse_args(arguments).only
     began = time.monotonic()
     following = kernels.get("next", boot=True)
@@ -170,6 +173,7 @@ def main_next(arguments: Sequence[str]) -> int:
     ], [
         Part("corpus", lambda: corpus.run(following), CORPORA),
         Part("kselftest", lambda: selftests.run(following), SELFTESTS),
+        Part("peers", lambda: peers.run(following), PEERS),
         Part("pressure", lambda: pressure.run(following), PRESSURE),
         Part("kunit", lambda: kunit.run(following), "rust/strata"),
         Part("fire", lambda: fire.checked(following), FIRE),

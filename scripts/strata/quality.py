@@ -19,7 +19,7 @@ from .sysroot import Sysroot
 _PLAN = paths.TOP / "rust" / "plan"
 _KERNEL_C = ("rust/helpers", "tests/lockdep", "tests/gpuvm", "bench", "include", "samples/vbind/trace.c",
              "samples/vbind/trace.h")
-_USER_C = ("tools/testing/selftests", "samples")
+_USER_C = ("tools/testing/selftests", "tests/peers", "samples")
 
 # A passed or failed test of cargo.
 _CARGO = re.compile(r"^test (.+?) \.\.\. (ok|FAILED)$", re.M)
