@@ -49,7 +49,6 @@ use strata::{
     limit::Reservation,
     lru::{
         self,
-        Cache,
         Locked,
         Object,
         Verdict, //
@@ -112,6 +111,10 @@ pub(crate) struct Status {
     pub(crate) names: u32,
     /// Its dma-buf, while it has any.
     pub(crate) exported: Option<ARef<Exported<share::Shared>>>,
+    /// Whether somebody was given that.
+    pub(crate) given: bool,
+    /// Calls that are about to.
+    pub(crate) givers: u32,
 }
 
 /// A buffer's pages, held.
@@ -199,6 +202,8 @@ impl Buffer {
             resident: None,
             names: 0,
             exported: None,
+            given: false,
+            givers: 0,
         };
         Ok(client.shared().cache().object(cx, buffer, status)?)
     }

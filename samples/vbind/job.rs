@@ -187,8 +187,11 @@ impl Job {
             }
             Some(Work::Exec(exec)) => {
                 let outcome = exec.run(cx, vm, engine);
-                // Its pages are let go here, before others are told that they are not used.
-                self.work = None;
+                // Its pages are let go here, before others are told that they are not used. But what
+                // hangs has them until it is ended.
+                if let Ok(Outcome::Hangs) = outcome {
+                    self.work = Some(Work::Exec(exec));
+                }
                 outcome
             }
             None => Ok(Outcome::Done),

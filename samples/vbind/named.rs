@@ -118,7 +118,7 @@ impl Named {
             memory: gfp::kernel(cx).large_vec(count)?,
             slots: gfp::kernel(cx).large_vec(count)?,
             kept: gfp::kernel(cx).large_vec(count)?,
-            after: KVVec::new(),
+            after: KVec::new(),
         };
         for (name, held) in self.0.iter().zip(held) {
             let memory = match &name.foreign {
@@ -158,7 +158,7 @@ pub(crate) struct Taken<'h> {
     /// What is not dropped by the job.
     pub(crate) kept: KVVec<BufferRef>,
     /// What others do with them.
-    pub(crate) after: KVVec<ARef<Fence>>,
+    pub(crate) after: KVec<ARef<Fence>>,
 }
 
 impl Taken<'_> {
@@ -174,7 +174,7 @@ impl Taken<'_> {
         let fences = resv.fences(&mut gfp::kernel(cx), Usage::to_wait_for(true))?;
         for fence in fences {
             if !client.has_job(cx, &fence) {
-                gfp::kernel(cx).with(|flags| self.after.push(fence, flags))?;
+                gfp::kernel(cx).push(&mut self.after, fence)?;
             }
         }
         Ok(())

@@ -95,6 +95,7 @@ pub(crate) fn name<L: Before<Contents>>(
         state.names += 1;
         if let Some(exported) = exported {
             state.exported.get_or_insert(exported);
+            state.given = true;
         }
     });
 }
@@ -103,8 +104,11 @@ pub(crate) fn name<L: Before<Contents>>(
 pub(crate) fn unname<L: Before<Contents>>(cx: &mut Cx<'_, L>, buffer: &BufferRef) {
     let exported = buffer.lock(cx, |state, _| {
         state.names -= 1;
-        let last = state.names == 0;
-        state.exported.take_if(|_| last)
+        if state.names > 0 {
+            return None;
+        }
+        state.given = false;
+        state.exported.take()
     });
     drop(exported);
 }
@@ -112,12 +116,32 @@ pub(crate) fn unname<L: Before<Contents>>(cx: &mut Cx<'_, L>, buffer: &BufferRef
 impl Client {
     /// `STRATA_VBIND_BUFFER_EXPORT`
     pub(crate) fn export_buffer(&self, cx: &mut Cx<'_, Process>, arg: UserRange) -> Result {
-        let mut request: uapi::BufferExport = arg.read(cx)?;
+        let request: uapi::BufferExport = arg.read(cx)?;
         if request.flags != 0 || request.fd != 0 || request.reserved != 0 {
             return Err(EINVAL);
         }
         let buffer = self.buffer(cx, request.id)?;
-        let buf = export(cx, &buffer, self)?;
+        buffer.lock(cx, |state, _| state.givers += 1);
+        let given = self.give(cx, &buffer, arg, request);
+        // A dma-buf that nobody got would keep the memory for nothing.
+        let unused = buffer.lock(cx, |state, _| {
+            state.givers -= 1;
+            state.given |= given.is_ok() && state.exported.is_some();
+            let keep = state.given || state.givers > 0;
+            state.exported.take_if(|_| !keep)
+        });
+        drop(unused);
+        given
+    }
+
+    fn give(
+        &self,
+        cx: &mut Cx<'_, Process>,
+        buffer: &BufferRef,
+        arg: UserRange,
+        mut request: uapi::BufferExport,
+    ) -> Result {
+        let buf = export(cx, buffer, self)?;
         let file = BufferFile::new(cx, buf)?;
         request.fd = file.fd() as i32;
         // The answer first: what comes after it cannot fail.
