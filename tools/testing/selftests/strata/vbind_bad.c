@@ -148,7 +148,11 @@ static const struct bad_request commands[] = {
 	IOC(RW, TYPE, 7, sizeof(struct strata_vbind_exec) + 8),
 	IOC(RW, TYPE, 8, sizeof(struct strata_vbind_wait)),
 	IOC(_IOC_READ, TYPE, 9, sizeof(struct strata_vbind_stat)),
-	IOC(RW, TYPE, 10, sizeof(struct strata_vbind_stat)),
+	IOC(RW, TYPE, 10, sizeof(struct strata_vbind_buffer_export) + 8),
+	IOC(_IOC_WRITE, TYPE, 10, sizeof(struct strata_vbind_buffer_export)),
+	IOC(RW, TYPE, 11, sizeof(struct strata_vbind_buffer_import) - 8),
+	IOC(_IOC_READ, TYPE, 11, sizeof(struct strata_vbind_buffer_import)),
+	IOC(RW, TYPE, 12, sizeof(struct strata_vbind_buffer_import)),
 	IOC(RW, TYPE, 255, sizeof(struct strata_vbind_stat)),
 	IOC(RW, TYPE + 1, 0, sizeof(struct strata_vbind_vm_create)),
 	IOC(RW, 0, 0, sizeof(struct strata_vbind_vm_create)),
@@ -170,7 +174,8 @@ static const struct bad_request requests[] = {
 	{ "BUFFER_CREATE", STRATA_VBIND_BUFFER_CREATE }, { "BUFFER_DESTROY", STRATA_VBIND_BUFFER_DESTROY },
 	{ "QUEUE_CREATE", STRATA_VBIND_QUEUE_CREATE }, { "QUEUE_DESTROY", STRATA_VBIND_QUEUE_DESTROY },
 	{ "BIND", STRATA_VBIND_BIND }, { "EXEC", STRATA_VBIND_EXEC }, { "WAIT", STRATA_VBIND_WAIT },
-	{ "STAT", STRATA_VBIND_STAT },
+	{ "STAT", STRATA_VBIND_STAT }, { "BUFFER_EXPORT", STRATA_VBIND_BUFFER_EXPORT },
+	{ "BUFFER_IMPORT", STRATA_VBIND_BUFFER_IMPORT },
 };
 
 TEST_F(bad, pointer)

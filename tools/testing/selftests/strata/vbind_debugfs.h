@@ -11,8 +11,9 @@
 struct vbind_totals {
 	/* What there is; all of it goes with the files. */
 	long long vms, buffers, queues, jobs, mappings, bytes, held;
+	long long exported, imported, pinned;
 	/* What there ever was. */
-	long long evictions, submitted, completed, failed, resets;
+	long long evictions, submitted, completed, failed, resets, told;
 };
 
 static inline int vbind_totals(struct vbind_totals *totals)
@@ -23,7 +24,9 @@ static inline int vbind_totals(struct vbind_totals *totals)
 		{ "mappings", &totals->mappings }, { "bytes", &totals->bytes },
 		{ "held", &totals->held }, { "evictions", &totals->evictions },
 		{ "submitted", &totals->submitted }, { "completed", &totals->completed },
-		{ "failed", &totals->failed }, { "resets", &totals->resets }, {},
+		{ "failed", &totals->failed }, { "resets", &totals->resets },
+		{ "exported", &totals->exported }, { "imported", &totals->imported },
+		{ "pinned", &totals->pinned }, { "told", &totals->told }, {},
 	};
 	char text[1024];
 	int ret = read_in(VBIND_DEBUGFS, "stat", text, sizeof(text)), i;
@@ -40,7 +43,8 @@ static inline bool same_vbind_totals(const struct vbind_totals *a, const struct 
 {
 	return a->vms == b->vms && a->buffers == b->buffers && a->queues == b->queues &&
 	       a->jobs == b->jobs && a->mappings == b->mappings && a->bytes == b->bytes &&
-	       a->held == b->held;
+	       a->held == b->held && a->exported == b->exported &&
+	       a->imported == b->imported && a->pinned == b->pinned;
 }
 
 /*

@@ -50,6 +50,8 @@ static bool unchanged(const struct state *a, struct state *b, bool brings_in)
 #define HANGS		4
 /* It may have brought buffers in and then fail. */
 #define BRINGS_IN	8
+/* It takes a buffer of the system's heap. */
+#define HEAPS		16
 
 FIXTURE(vbind)
 {
@@ -92,6 +94,13 @@ FIXTURE_VARIANT_ADD(vbind, many_execs_evicted) {
 FIXTURE_VARIANT_ADD(vbind, many_execs_swapped) {
 	make_swapped, do_many_execs, is_done, SWAP | BRINGS_IN, NULL
 };
+FIXTURE_VARIANT_ADD(vbind, export) { make_buffer, do_export, is_given, BRINGS_IN, NULL };
+FIXTURE_VARIANT_ADD(vbind, export_again) { make_given, do_export, is_given, 0, NULL };
+FIXTURE_VARIANT_ADD(vbind, import_own) { make_given, do_import, is_taken, 0, NULL };
+FIXTURE_VARIANT_ADD(vbind, import_foreign) { make_heap_buffer, do_import, is_taken, HEAPS, NULL };
+FIXTURE_VARIANT_ADD(vbind, exec_foreign) {
+	make_foreign, do_exec_foreign, is_done, BRINGS_IN | HEAPS, NULL
+};
 FIXTURE_VARIANT_ADD(vbind, wait) { make_held, do_wait, is_intact, CERTAIN, NULL };
 FIXTURE_VARIANT_ADD(vbind, wait_in_vain) {
 	make_hung_queue, do_wait_in_vain, NULL, CERTAIN | HANGS, NULL
@@ -109,6 +118,8 @@ FIXTURE_SETUP(vbind)
 {
 	if ((variant->flags & SWAP) && number_in("/proc/meminfo", "SwapTotal") <= 0)
 		SKIP(return, "no swap");
+	if ((variant->flags & HEAPS) && access(HEAP, F_OK))
+		SKIP(return, "this kernel has no " HEAP);
 	ASSERT_EQ(vbind_totals(&self->before), 0);
 	/* Nearly all of a round is waiting for RCU. */
 	write_text("/sys/kernel/rcu_expedited", "1");

@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-#include "vbind_fixture.h"
+#include "vbind_share.h"
 
 #define FILES		3
 #define THREADS		4
@@ -30,6 +30,8 @@ struct shared {
 	struct file files[FILES];
 	/* Of all files; -1 where there is none. */
 	int fences[FENCES];
+	/* A buffer of another driver, or -1. */
+	int foreign;
 	int64_t left;
 	uint64_t good;
 };
@@ -106,6 +108,8 @@ static bool may_be(unsigned int request, int error)
 		{ STRATA_VBIND_EXEC, { ENOENT, E2BIG, EAGAIN, EINVAL, ENOMEM, ENOSPC, EFAULT } },
 		{ STRATA_VBIND_WAIT, { ENOENT, ETIME, EINVAL } },
 		{ STRATA_VBIND_STAT, { EINVAL } },
+		{ STRATA_VBIND_BUFFER_EXPORT, { ENOENT, EINVAL, ENOMEM, ENOSPC } },
+		{ STRATA_VBIND_BUFFER_IMPORT, { EBADF, EINVAL, ENOMEM, ENOSPC } },
 	};
 	int i, k;
 
@@ -175,6 +179,34 @@ static void destroy(struct actor *actor, struct file *file)
 	/* Others may still use it, or destroy it as well. */
 	if (!call(actor, file, requests[kind], &destroy))
 		__atomic_compare_exchange_n(slot, &destroy.id, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+/* A buffer of one file gets an id in another, or one of another driver does. */
+static void share(struct actor *actor, struct file *file)
+{
+	struct strata_vbind_buffer_export export = {
+		.id = an_id(actor, file, BUFFER), .flags = mostly(actor, 0), .fd = mostly(actor, 0),
+	};
+	struct strata_vbind_buffer_import import = {
+		.flags = mostly(actor, 0), .id = mostly(actor, 0), .size = mostly(actor, 0),
+	};
+	struct file *to = &actor->shared->files[pick(actor, FILES)];
+	bool foreign = actor->shared->foreign >= 0 && one_in(actor, 4);
+	int buffer = actor->shared->foreign;
+	uint32_t *slot = &to->ids[BUFFER][pick(actor, SLOTS)], old;
+
+	if (!foreign) {
+		if (call(actor, file, STRATA_VBIND_BUFFER_EXPORT, &export))
+			return;
+		buffer = export.fd;
+	}
+	import.fd = mostly(actor, buffer);
+	if (!call(actor, to, STRATA_VBIND_BUFFER_IMPORT, &import)) {
+		old = __atomic_exchange_n(slot, import.id, __ATOMIC_RELAXED);
+		vbind_destroy(to->fd, STRATA_VBIND_BUFFER_DESTROY, old);
+	}
+	if (!foreign)
+		close(buffer);
 }
 
 /* --- jobs */
@@ -279,6 +311,8 @@ static void *act(void *arg)
 			create(actor, file, one_in(actor, 20) ? VM : 1 + pick(actor, 2));
 		} else if (what < 16) {
 			destroy(actor, file);
+		} else if (what < 19) {
+			share(actor, file);
 		} else if (what < 50) {
 			bind_some(actor, file);
 		} else if (what < 92) {
@@ -296,7 +330,7 @@ static void *act(void *arg)
 }
 
 /* Everything of a file that anybody still knows. */
-static void destroy_all(struct __test_metadata *_metadata, struct file *file)
+static void destroy_all(struct file *file)
 {
 	int i;
 
@@ -306,6 +340,11 @@ static void destroy_all(struct __test_metadata *_metadata, struct file *file)
 		vbind_destroy(file->fd, STRATA_VBIND_VM_DESTROY, file->ids[VM][i]);
 		vbind_destroy(file->fd, STRATA_VBIND_BUFFER_DESTROY, file->ids[BUFFER][i]);
 	}
+}
+
+/* Of a buffer, others may have had the last id. */
+static void settle(struct __test_metadata *_metadata, struct file *file)
+{
 	SETTLES(file->fd, queues, 0);
 	SETTLES(file->fd, jobs, 0);
 	SETTLES(file->fd, vms, 0);
@@ -337,6 +376,8 @@ TEST_F_TIMEOUT(vbind, random_calls, 540)
 	}
 	for (i = 0; i < FENCES; i++)
 		shared->fences[i] = -1;
+	shared->foreign = heap_buffer(8 * self->page);
+	EXPECT_TRUE(shared->foreign >= 0 || shared->foreign == -ENOENT);
 	shared->left = ioctls();
 	for (i = 0; i < THREADS; i++) {
 		actors[i] = (struct actor){ .shared = shared,
@@ -351,8 +392,12 @@ TEST_F_TIMEOUT(vbind, random_calls, 540)
 	for (i = 0; i < FENCES; i++)
 		if (shared->fences[i] >= 0)
 			fence_end(shared->fences[i]);
+	if (shared->foreign >= 0)
+		close(shared->foreign);
+	for (i = 0; i < FILES; i++)
+		destroy_all(&shared->files[i]);
 	for (i = 0; i < FILES; i++) {
-		destroy_all(_metadata, &shared->files[i]);
+		settle(_metadata, &shared->files[i]);
 		close(shared->files[i].fd);
 	}
 	/* Much of it was good, or it would have tried nothing. */

@@ -8,6 +8,7 @@
 
 #include "vbind_debugfs.h"
 #include "vbind_world.h"
+#include "dma_buf.h"
 
 #define SCENE_PAGES	9
 #define SCENE_BUFFERS	8
@@ -88,6 +89,32 @@ static int make_swapped(struct scene *scene)
 	return make_held(scene) ?: vbind_drop("all writeback");
 }
 
+/* A buffer of another driver in the row, behind one of ours. */
+static int make_foreign(struct scene *scene)
+{
+	struct world *world = &scene->world;
+	struct strata_vbind_buffer_import import = { .fd = heap_buffer(SCENE_PAGES * page_size()) };
+	struct world_buffer *buffer = &world->buffer[1];
+	int ret = import.fd < 0 ? import.fd : make_one(scene) ?:
+		  result(ioctl(world->fd, STRATA_VBIND_BUFFER_IMPORT, &import));
+
+	if (ret)
+		return ret;
+	buffer->names = (struct strata_vbind_buffer_create){ .id = import.id, .size = import.size };
+	buffer->real = buffer_map(import.fd, import.size);
+	buffer->model = calloc(1, import.size);
+	world->buffers = 2;
+	close(import.fd);
+	return world_bind(world, BINDS(op_map(at(world, 10), import.size, import.id, 0)));
+}
+
+/* The descriptor of a dma-buf. */
+static int make_heap_buffer(struct scene *scene)
+{
+	scene->other_fd = heap_buffer(SCENE_PAGES * page_size());
+	return scene->other_fd < 0 ? scene->other_fd : 0;
+}
+
 static int make_other_file(struct scene *scene)
 {
 	uint32_t vm, queue;
@@ -107,6 +134,17 @@ static int make_vm(struct scene *scene)
 static int make_buffer(struct scene *scene)
 {
 	return vbind_buffer(scene->world.fd, SCENE_PAGES * page_size(), &scene->buffer);
+}
+
+static int make_given(struct scene *scene)
+{
+	struct strata_vbind_buffer_export export = {};
+	int ret = make_buffer(scene);
+
+	export.id = scene->buffer.id;
+	ret = ret ?: result(ioctl(scene->world.fd, STRATA_VBIND_BUFFER_EXPORT, &export));
+	scene->other_fd = ret ? -1 : export.fd;
+	return ret;
 }
 
 static int make_queue(struct scene *scene)
@@ -144,6 +182,25 @@ static int do_vm_destroy(struct scene *scene)
 static int do_buffer_destroy(struct scene *scene)
 {
 	return vbind_destroy(scene->world.fd, STRATA_VBIND_BUFFER_DESTROY, scene->buffer.id);
+}
+
+static int do_export(struct scene *scene)
+{
+	struct strata_vbind_buffer_export export = { .id = scene->buffer.id };
+	int ret = result(ioctl(scene->world.fd, STRATA_VBIND_BUFFER_EXPORT, &export));
+
+	scene->fence = ret ? -1 : export.fd;
+	return ret;
+}
+
+static int do_import(struct scene *scene)
+{
+	struct strata_vbind_buffer_import import = { .fd = scene->other_fd };
+	int ret = result(ioctl(scene->world.fd, STRATA_VBIND_BUFFER_IMPORT, &import));
+
+	if (!ret)
+		scene->buffer.id = import.id;
+	return ret ?: wrong(import.size != SCENE_PAGES * page_size());
 }
 
 static int do_queue_destroy(struct scene *scene)
@@ -201,6 +258,17 @@ static int do_exec(struct scene *scene)
 
 	scene->execs[0] = op_copy(at(world, 0) + WORD, at(world, 0), 3 * page_size());
 	scene->exec_count = 1;
+	return submit_execs(scene);
+}
+
+static int do_exec_foreign(struct scene *scene)
+{
+	const struct world *world = &scene->world;
+
+	scene->execs[0] = op_copy(at(world, 10) + WORD, at(world, 0), 3 * page_size());
+	scene->execs[1] = op_add(at(world, 0), at(world, 10), 2 * page_size());
+	scene->execs[2] = op_checksum(at(world, 10), at(world, 10), page_size());
+	scene->exec_count = 3;
 	return submit_execs(scene);
 }
 
@@ -267,6 +335,21 @@ static int is_done(struct scene *scene)
 	for (i = 0; !ret && i < SCENE_BUFFERS * 10; i += 3)
 		ret = wrong(world_exec(world, OPS(op_fill(at(world, i), WORD, i))) == -EPROTO);
 	return ret ?: wrong(!world_is_right(world));
+}
+
+/* There is a dma-buf, and nobody has another. */
+static int is_given(struct scene *scene)
+{
+	int first = scene->fence, ret = do_export(scene) ?: wrong(!same_file(first, scene->fence));
+
+	close(first);
+	close(scene->fence);
+	return ret;
+}
+
+static int is_taken(struct scene *scene)
+{
+	return do_buffer_destroy(scene);
 }
 
 static int is_intact(struct scene *scene)
