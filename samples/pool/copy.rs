@@ -32,10 +32,18 @@ use strata::{
 /// all of a buffer each time.
 const PIECE: u32 = 22;
 
-/// Room for a piece of `length` bytes in all.
-fn bounce(cx: &mut Cx<'_, Process>, length: u64) -> Result<KVVec<u8>> {
-    let length = length.min(1 << PIECE) as usize;
-    Ok(gfp::kernel(cx).with(|flags| KVVec::from_elem(0, length, flags))?)
+/// So many bytes are cleared at once.
+const LINE: usize = 256;
+
+/// Room for what is taken out of one buffer: `length` bytes, or as much as a piece has.
+fn bounce(cx: &mut Cx<'_, Process>, length: u64) -> Result<KVVec<[u8; LINE]>> {
+    let count = length.min(1 << PIECE).div_ceil(LINE as u64) as usize;
+    let mut lines = gfp::kernel(cx).large_vec(count)?;
+    for _ in 0..count {
+        // There is room.
+        lines.push_within_capacity([0; LINE]).map_err(|_| ENOMEM)?;
+    }
+    Ok(lines)
 }
 
 /// Runs `f` with the contents, and where in them it is to look.
@@ -127,6 +135,7 @@ pub(crate) fn copy(
         return Err(EINVAL);
     };
     let mut bounce = bounce(cx, request.length)?;
+    let bounce = bounce.as_flattened_mut();
     for part in own.blocks(PIECE) {
         cx.give_way()?;
         let piece = bounce.get_mut(..part.length as usize).ok_or(EINVAL)?;

@@ -55,9 +55,9 @@ enum Place {
 }
 
 /// What became of one buffer.
-enum Moved {
+enum Outcome {
     /// It is there.
-    Moved,
+    Done,
     /// It was there, or is gone.
     Spared,
     /// It has to stay where it is.
@@ -91,21 +91,21 @@ impl Moves {
             place = next;
             cx.give_way()?;
             match self.move_one(cx, &buffer, to)? {
-                Moved::Moved => self.moved.add(1, Relaxed),
-                Moved::Spared => {}
-                Moved::Refused => self.refused.add(1, Relaxed),
-                Moved::TimedOut => self.timed_out.add(1, Relaxed),
+                Outcome::Done => self.moved.add(1, Relaxed),
+                Outcome::Spared => {}
+                Outcome::Refused => self.refused.add(1, Relaxed),
+                Outcome::TimedOut => self.timed_out.add(1, Relaxed),
             }
         }
         Ok(())
     }
 
-    fn move_one(&self, cx: &mut Cx<'_, Process>, buffer: &BufferRef, to: Place) -> Result<Moved> {
+    fn move_one(&self, cx: &mut Cx<'_, Process>, buffer: &BufferRef, to: Place) -> Result<Outcome> {
         let Ok(Some(exported)) = buffer::shared(buffer, cx) else {
-            return Ok(Moved::Spared);
+            return Ok(Outcome::Spared);
         };
         if buffer::is_local(buffer, cx) == matches!(to, Place::Local) {
-            return Ok(Moved::Spared);
+            return Ok(Outcome::Spared);
         }
         let (storage, mut reservation) = self.memory(cx, buffer, to)?;
         let most: Jiffies = msecs_to_jiffies(MOST) as Jiffies;
@@ -114,7 +114,7 @@ impl Moves {
             if let Place::Local = to {
                 match buffer::leave_home(buffer, cx, &mut reservation) {
                     Ok(true) => self.pool.exports().count_local(1),
-                    other => return (other.map(|_| Moved::Spared), None),
+                    other => return (other.map(|_| Outcome::Spared), None),
                 }
             }
             let moved = exported.move_to(cx, held, storage, most);
@@ -124,14 +124,14 @@ impl Moves {
                 self.pool.exports().count_local(-1);
             }
             match moved {
-                Ok(from) => (Ok(Moved::Moved), Some((reserved, from))),
+                Ok(from) => (Ok(Outcome::Done), Some((reserved, from))),
                 Err(error) => (Err(error.cause), Some((reserved, error.to.into()))),
             }
         });
         match result {
             Ok(moved) => Ok(moved),
-            Err(error) if error == EBUSY => Ok(Moved::Refused),
-            Err(error) if error == ETIMEDOUT => Ok(Moved::TimedOut),
+            Err(error) if error == EBUSY => Ok(Outcome::Refused),
+            Err(error) if error == ETIMEDOUT => Ok(Outcome::TimedOut),
             Err(error) => Err(error),
         }
     }

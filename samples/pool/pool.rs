@@ -5,9 +5,11 @@
 //! It is a driver as its author would write it on Strata: safe Rust, but for what says that the
 //! structures of user space have no holes, and every step under a token.
 //!
-//! Lock order: the state of a buffer ([`buffer::Contents`]), which the shrinker takes; the table of a
-//! file's buffers ([`buffer::Table`]). They do not nest. Nothing is allocated and nothing of size is
-//! freed under either, but what the shrinker itself frees.
+//! Lock order: the reservation of a buffer that is exported; the state of a buffer
+//! ([`buffer::Contents`]), which the shrinker takes; and one of two: the table of a file's buffers
+//! ([`buffer::Table`]), or the list of those that are exported ([`buffer::Exporting`]), which is
+//! changed along with the state of what it lists. Nothing is allocated and nothing of size is freed
+//! under the last three, but what the shrinker itself frees.
 //!
 //! User space: `include/uapi/strata/pool.h`. Docs: `Documentation/samples/pool.rst`.
 

@@ -30,6 +30,15 @@ static int look(struct scene *scene, struct state *state)
 	       pool_limit(&state->limit);
 }
 
+/* It has nothing to allocate, or does without. */
+#define CERTAIN		1
+/* It may let others' pages go and then fail. */
+#define EVICTS		2
+#define SWAP		4
+#define CGROUP		8
+/* It may leave the pages held and then fail. */
+#define HOLDS		16
+
 /*
  * Others' buffers may have been let go for an operation that failed, or its own pages be
  * held for the next time; nothing else.
@@ -46,15 +55,6 @@ static bool unchanged(const struct state *a, const struct state *b, int flags)
 	       !memcmp(&a->file, &b->file, sizeof(a->file)) && same_totals(&a->totals, &b->totals) &&
 	       a->limit.used == b->limit.used && a->count == b->count;
 }
-
-/* It has nothing to allocate, or does without. */
-#define CERTAIN		1
-/* It may let others' pages go and then fail. */
-#define EVICTS		2
-#define SWAP		4
-#define CGROUP		8
-/* It may leave the pages held and then fail. */
-#define HOLDS		16
 
 FIXTURE(pool)
 {
