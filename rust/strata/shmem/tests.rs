@@ -165,6 +165,47 @@ mod cases {
     }
 
     #[test]
+    fn copies_are_of_the_pages_that_others_hold() -> Result {
+        process(|cx| {
+            let shmem = Shmem::new(cx, c"copies", SIZE)?;
+            shmem.write(cx, 2 * PAGE_SIZE as u64 - 4, &[1, 2, 3, 4, 5])?;
+            assert_eq!(shmem.resident(), 2);
+            let mut seen = [7; 8];
+            shmem.read(cx, 2 * PAGE_SIZE as u64 - 4, &mut seen)?;
+            assert_eq!(seen, [1, 2, 3, 4, 5, 0, 0, 0]);
+            // A hole reads as zeros, and stays one.
+            shmem.read(cx, SIZE - 8, &mut seen)?;
+            assert_eq!((seen, shmem.resident()), ([0; 8], 2));
+
+            let held = shmem.pages(cx)?;
+            shmem.write(cx, SIZE - 8, &[1, 0, 0, 0, 0, 0, 0, 0])?;
+            let word = held.words(SIZE - 8, 8)?.iter().next();
+            assert_eq!(word.map(|word| word.load().to_le()), Some(1));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn copies_lie_inside() -> Result {
+        process(|cx| {
+            let shmem = Shmem::new(cx, c"inside", SIZE)?;
+            let mut bytes = [0; 8];
+            for offset in [SIZE - 7, SIZE, u64::MAX - 7, u64::MAX] {
+                assert_eq!(shmem.read(cx, offset, &mut bytes), Err(EINVAL));
+                assert_eq!(shmem.write(cx, offset, &bytes), Err(EINVAL));
+            }
+            assert_eq!(shmem.read(cx, 0, &mut []), Err(EINVAL));
+            assert_eq!(shmem.write(cx, 0, &[]), Err(EINVAL));
+            assert_eq!(shmem.resident(), 0);
+            // The second page is not there: the file was cut short behind our back.
+            cut_short(&shmem, 4096);
+            assert_eq!(shmem.write(cx, 4092, &bytes), Err(EINVAL));
+            assert_eq!(shmem.resident(), 1);
+            Ok(())
+        })
+    }
+
+    #[test]
     fn the_last_holder_lets_go() -> Result {
         process(|cx| {
             let shmem = Shmem::new(cx, c"holders", SIZE)?;

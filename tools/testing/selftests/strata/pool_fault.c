@@ -10,7 +10,7 @@
 #include <sched.h>
 
 #include "fault.h"
-#include "pool_scene.h"
+#include "pool_scene_export.h"
 
 #define MOST		5000
 #define TIMEOUT		300
@@ -89,7 +89,9 @@ FIXTURE_VARIANT_ADD(pool, unpin) { make_pinned, do_unpin, is_idle, CERTAIN, NULL
 FIXTURE_VARIANT_ADD(pool, checksum_new) { make_empty, do_checksum, is_intact, CERTAIN, NULL };
 FIXTURE_VARIANT_ADD(pool, checksum_idle) { make_idle, do_checksum, is_idle, CERTAIN, NULL };
 FIXTURE_VARIANT_ADD(pool, checksum_swapped) { make_swapped, do_checksum, is_intact, SWAP, NULL };
-FIXTURE_VARIANT_ADD(pool, checksum_exported) { make_exported, do_checksum, is_exported, 0, NULL };
+FIXTURE_VARIANT_ADD(pool, checksum_exported) {
+	make_exported, do_checksum, is_exported, CERTAIN, NULL
+};
 FIXTURE_VARIANT_ADD(pool, export_new) { make_empty, do_export, is_exported, HOLDS, NULL };
 FIXTURE_VARIANT_ADD(pool, export_idle) { make_idle, do_export, is_exported, 0, NULL };
 FIXTURE_VARIANT_ADD(pool, export_pinned) { make_pinned, do_export, is_exported, 0, NULL };

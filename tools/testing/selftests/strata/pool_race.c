@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+#include "pool_export.h"
 #include "pool_fixture.h"
 
 #define RACERS	8
@@ -134,6 +135,20 @@ static bool give_up(struct racer *racer, struct own *own)
 	return true;
 }
 
+/* Copies between two of the buffers that all share, by a dma-buf of one of them. */
+static bool copy(struct racer *racer, uint32_t id)
+{
+	uint32_t other = ((volatile struct board *)racer->board)->slots[pick(racer, SHARED)].id;
+	int buf = pool_export(racer->shared_fd, id), ret;
+
+	if (buf < 0)
+		return buf == -ENOENT || buf == -ENODATA;
+	ret = pool_copy_all(racer->shared_fd, other, buf, page_size(),
+			    pick(racer, 2) ? STRATA_POOL_COPY_OUT : 0);
+	close(buf);
+	return !ret || ret == -ENOENT || ret == -ENODATA;
+}
+
 /* Somebody else may do the same, or destroy it, at the same moment. */
 static bool share(struct racer *racer)
 {
@@ -143,7 +158,7 @@ static bool share(struct racer *racer)
 	uint8_t *map;
 	int ret;
 
-	switch (pick(racer, 8)) {
+	switch (pick(racer, 11)) {
 	case 0:
 		ret = pool_destroy(racer->shared_fd, buffer.id);
 		if (ret && ret != -ENOENT)
@@ -168,11 +183,16 @@ static bool share(struct racer *racer)
 	case 6:
 		ret = pool_checksum(racer->shared_fd, buffer.id, 0, page_size(), &crc);
 		return !ret || ret == -ENOENT || ret == -ENODATA;
+	case 7:
+	case 8:
+		return copy(racer, buffer.id);
+	case 9:
+		return !pool_move(pick(racer, 2) ? "local" : "home");
 	default:
 		/* A slot may be half of one buffer and half of another. */
 		map = pool_map(racer->shared_fd, &buffer, PROT_READ | PROT_WRITE);
 		if (map == MAP_FAILED)
-			return errno == ENOENT || errno == EINVAL;
+			return errno == ENOENT || errno == EINVAL || errno == EBUSY;
 		map[pick(racer, buffer.size)] = 1;
 		return !munmap(map, buffer.size);
 	}

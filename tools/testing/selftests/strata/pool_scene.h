@@ -7,7 +7,7 @@
 #define STRATA_POOL_SCENE_H
 
 #include "cgroup.h"
-#include "pool_export.h"
+#include "pool_debugfs.h"
 
 #define PAGES		9
 
@@ -132,31 +132,6 @@ static int make_other_file(struct scene *scene)
 	       pool_pin(scene->other_fd, scene->other.id);
 }
 
-static int make_exported(struct scene *scene)
-{
-	scene->buf = pool_filled_exported(scene->fd, scene->size, 1, &scene->buffer, &scene->crc);
-	return scene->buf < 0 ? scene->buf : 0;
-}
-
-static int make_local(struct scene *scene)
-{
-	return make_exported(scene) ?: pool_move("local");
-}
-
-/* Another one's dma-buf, of the contents that this one is to have. */
-static int make_to_copy(struct scene *scene)
-{
-	scene->buf = pool_filled_exported(scene->fd, scene->size, 2, &scene->other, &scene->crc);
-	return scene->buf < 0 ? scene->buf : pool_create(scene->fd, scene->size, &scene->buffer);
-}
-
-static int make_two_exported(struct scene *scene)
-{
-	int ret = make_to_copy(scene) ?: pool_export(scene->fd, scene->buffer.id);
-
-	return ret < 0 ? ret : result(close(ret));
-}
-
 /* The lists of a group are made when the first object of it is. */
 static int enter_group(struct scene *scene)
 {
@@ -229,43 +204,6 @@ static int do_read(struct scene *scene)
 	return wrong(crc32c(scene->map, scene->size) != scene->crc);
 }
 
-/* One that is there already is only found. */
-static int do_export(struct scene *scene)
-{
-	int buf = pool_export(scene->fd, scene->buffer.id);
-
-	if (buf < 0)
-		return buf;
-	if (scene->buf >= 0)
-		close(scene->buf);
-	scene->buf = buf;
-	return 0;
-}
-
-static int do_copy(struct scene *scene)
-{
-	return pool_copy_all(scene->fd, scene->buffer.id, scene->buf, scene->size, 0);
-}
-
-static int do_copy_out(struct scene *scene)
-{
-	return pool_copy_all(scene->fd, scene->other.id, scene->buf, scene->size,
-			     STRATA_POOL_COPY_OUT);
-}
-
-static int do_move(struct scene *scene)
-{
-	return pool_move(scene->text);
-}
-
-static int do_close_export(struct scene *scene)
-{
-	int ret = pool_destroy(scene->fd, scene->buffer.id) ?: result(close(scene->buf));
-
-	scene->buf = -1;
-	return ret;
-}
-
 static int do_not_needed(struct scene *scene)
 {
 	int ret = pool_not_needed(scene->fd, scene->buffer.id);
@@ -330,37 +268,6 @@ static int is_idle(struct scene *scene)
 	struct strata_pool_stat stat;
 
 	return is_intact(scene) ?: pool_stat(scene->fd, &stat) ?: wrong(stat.idle != scene->size);
-}
-
-static int is_exported(struct scene *scene)
-{
-	return is_pinned(scene) ?: wrong(!buf_contains(scene->buf, scene->size, scene->crc));
-}
-
-static int is_copied(struct scene *scene)
-{
-	return is_intact(scene) ?: wrong(!buf_contains(scene->buf, scene->size, scene->crc));
-}
-
-static int is_local(struct scene *scene)
-{
-	struct moves moves;
-
-	return is_exported(scene) ?: pool_moves(&moves) ?: wrong(moves.local != 1);
-}
-
-static int is_at_home(struct scene *scene)
-{
-	struct moves moves;
-
-	return is_exported(scene) ?: pool_moves(&moves) ?: wrong(moves.local != 0);
-}
-
-static int nothing_is_exported(struct scene *scene)
-{
-	struct moves moves;
-
-	return pool_moves(&moves) ?: wrong(moves.exported || moves.local || pool_used());
 }
 
 static int other_is_pinned(struct scene *scene)
