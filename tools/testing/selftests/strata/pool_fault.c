@@ -103,8 +103,12 @@ FIXTURE_VARIANT_ADD(pool, close_export) {
 	make_local, do_close_export, nothing_is_exported, CERTAIN, NULL
 };
 FIXTURE_VARIANT_ADD(pool, copy_into_nothing) { make_to_copy, do_copy, is_copied, 0, NULL };
-FIXTURE_VARIANT_ADD(pool, copy_into_exported) { make_two_exported, do_copy, is_copied, 0, NULL };
-FIXTURE_VARIANT_ADD(pool, copy_out) { make_two_exported, do_copy_out, NULL, 0, NULL };
+FIXTURE_VARIANT_ADD(pool, copy_into_exported) {
+	make_two_exported, do_copy, is_copied, CERTAIN, NULL
+};
+FIXTURE_VARIANT_ADD(pool, copy_out) {
+	make_two_exported, do_copy_out, NULL, CERTAIN, NULL
+};
 FIXTURE_VARIANT_ADD(pool, move_local) { make_exported, do_move, is_local, EVICTS, "local" };
 FIXTURE_VARIANT_ADD(pool, move_home) { make_local, do_move, is_at_home, 0, "home" };
 FIXTURE_VARIANT_ADD(pool, read_move) { make_local, read_file, is_local, 0, POOL_MOVE };
