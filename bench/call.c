@@ -5,7 +5,8 @@
  *
  *   write "FILE TEXT", read what it took
  *
- * and its file `settle`, which is read to wait for what is freed later.
+ * its file `settle`, which is read to wait for what is freed later, and its file
+ * `now`, the counter, for what is done beside a call.
  *
  * FILE is opened before, and a failure to write is this write's failure. The
  * text goes on as it came, in the memory of the task that writes.
@@ -92,8 +93,16 @@ static int settle_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(settle);
 
+static int now_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "%llu\n", meter_now());
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(now);
+
 void meter_call_add(struct dentry *dir)
 {
 	debugfs_create_file("call", 0600, dir, NULL, &call_fops);
 	debugfs_create_file("settle", 0400, dir, NULL, &settle_fops);
+	debugfs_create_file("now", 0400, dir, NULL, &now_fops);
 }
