@@ -35,6 +35,18 @@ goes_soon()
 	[ $tries -lt 2000 ] || why="${why:-$1 cannot be unloaded}"
 }
 
+# buffer_stays WHAT: a dma-buf calls the module for as long as anybody has it, and so does
+# an attachment to one.
+buffer_stays()
+{
+	hold vbind_hold "$1"
+	stays strata_vbind "a buffer $1"
+	let_go
+	goes_soon strata_vbind
+	insmod "$MODULES/strata_vbind.ko" || why="${why:-it cannot be loaded again}"
+	verdict "strata_vbind: a buffer is $1"
+}
+
 # Jobs are under way whose files are closed when it is to go.
 jobs_race_unload()
 {
@@ -74,7 +86,7 @@ working_leaves_nothing()
 need strata strata_vbind
 
 ktap_print_header
-ktap_set_plan 18
+ktap_set_plan 20
 open_device strata_vbind $DEVICE
 for file in stat map queues fences timings limit count drop_caches drop_stats; do
 	open_debugfs strata_vbind $FOLDER/$file
@@ -82,6 +94,12 @@ done
 mapping_outlives strata_vbind $DEVICE
 fences_outlive gone
 fences_outlive returned
+buffer_stays exported
+if [ -e /dev/dma_heap/system ]; then
+	buffer_stays imported
+else
+	ktap_test_skip "strata_vbind: a buffer is imported"
+fi
 open_races_unload strata_vbind $DEVICE $FOLDER/stat
 jobs_race_unload
 load_twice strata_vbind
