@@ -3,9 +3,10 @@
 //! `STRATA_VBIND_BIND` and `STRATA_VBIND_EXEC`: all that may fail.
 //!
 //! In this order, none of which can be another: user memory is read (it may fault); the file's tables
-//! are looked at; foreign buffers are waited for, and opened; the queue's submission lock is taken; the reservations of the buffers are locked, as
-//! a set; their memory is brought in, and room for the fence made in each; and then, in a signalling
-//! section in which nothing fails any more, the fence is published, added, and the job queued.
+//! are looked at; foreign buffers are waited for, and opened; the queue's submission lock is taken; the
+//! reservations of the buffers are locked, as a set; their memory is brought in, and room for the fence
+//! made in each; and then, in a signalling section in which nothing fails any more, the fence is
+//! published, added, and the job queued.
 
 use crate::{
     buffer::BufferRef,

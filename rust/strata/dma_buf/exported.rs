@@ -358,7 +358,7 @@ impl<E: Exporter> Exported<E> {
         Ok(unsafe {
             self.common().with(|state| Users {
                 attachments,
-                mappings: state.tables.len(),
+                mappings: state.mapped(),
                 pins: state.pins,
                 is_vmapped: state.vmapped,
             })

@@ -15,14 +15,10 @@ use super::{
         RawDirection, //
     },
     state::{
-        self,
         Common,
         State, //
     },
-    storage::{
-        Table,
-        Window, //
-    },
+    storage::Window,
 };
 use crate::{
     bindings,
@@ -95,15 +91,19 @@ unsafe extern "C" fn detach(
     buf: *mut bindings::dma_buf,
     attachment: *mut bindings::dma_buf_attachment,
 ) {
+    // It was never mapped.
+    // SAFETY: It is valid, and nobody else uses it any more.
+    if unsafe { (*attachment).priv_ }.is_null() {
+        return;
+    }
     // SAFETY: The core calls this for our buffers.
     let (resv, common) = unsafe { ((*buf).resv, Common::behind(buf).as_ref()) };
     // SAFETY: The caller promises that it may be locked.
     unsafe { bindings::dma_resv_lock(resv, ptr::null_mut()) };
     // SAFETY: It is held.
-    let spare = unsafe { common.with(|state| state.spare(attachment)) };
+    unsafe { common.with(|state| state.detach(attachment)) };
     // SAFETY: It was locked above.
     unsafe { bindings::dma_resv_unlock(resv) };
-    drop(spare);
 }
 
 /// # Safety
@@ -171,21 +171,8 @@ unsafe extern "C" fn map(
     // SAFETY: The core calls this for our buffers.
     let common = unsafe { behind(attachment) };
     // SAFETY: As in `pin`; the attachment is valid.
-    let table = unsafe { common.with(|state| state.table(attachment)) };
-    let mapped = table.and_then(|mut table| {
-        table.map(direction)?;
-        Ok(table)
-    });
-    match mapped {
-        Ok(table) => {
-            let raw = table.as_ptr();
-            // There is room: the reservation is held all the time.
-            // SAFETY: As in `pin`.
-            let _ = unsafe { common.with(|state| state.tables.push_within_capacity(table)) };
-            raw
-        }
-        Err(error) => error.to_ptr(),
-    }
+    let mapped = unsafe { common.with(|state| state.map(attachment, direction)) };
+    mapped.unwrap_or_else(|error| error.to_ptr())
 }
 
 /// # Safety
@@ -199,17 +186,7 @@ unsafe extern "C" fn unmap(
     // SAFETY: The core calls this for our buffers.
     let common = unsafe { behind(attachment) };
     // SAFETY: As in `pin`.
-    let found = unsafe {
-        common.with(|state| {
-            let is_it = |own: &KBox<Table>| ptr::eq(own.as_ptr(), table);
-            let place = state.tables.iter().position(is_it)?;
-            let mut table = state::take(&mut state.tables, place)?;
-            table.unmap();
-            state.used_less();
-            Some(state.keep(table))
-        })
-    };
-    if found.is_none() {
+    if !unsafe { common.with(|state| state.unmap(table)) } {
         pr_warn!("a dma-buf was unmapped that was not mapped\n");
     }
 }

@@ -4,6 +4,7 @@
 
 use super::{
     ops::OPS,
+    raw::RawDirection,
     revoke::Done,
     storage::{
         Table,
@@ -97,11 +98,10 @@ impl Drop for Keep {
 /// What the reservation of a buffer guards.
 pub(super) struct State {
     // Before the storage, for the order in which they are read; each keeps its own.
-    /// What is mapped.
-    pub(super) tables: KVec<KBox<Table>>,
-    /// What was, one for each attachment at most: until it is detached, or the buffer moves. There is
-    /// room for all of `tables` too.
-    spares: KVec<KBox<Table>>,
+    /// Those of attachments: of each what it has mapped, and one at most that it had.
+    tables: KVec<KBox<Table>>,
+    /// How many of them are mapped.
+    mapped: usize,
     /// Kept when nobody uses it, until the buffer moves.
     pub(super) window: Option<Window>,
     pub(super) vmapped: bool,
@@ -136,7 +136,7 @@ impl State {
 
     /// Whether a device, or the kernel, has anything of it.
     pub(super) fn is_used(&self) -> bool {
-        self.must_stay() || !self.tables.is_empty()
+        self.must_stay() || self.mapped != 0
     }
 
     /// Somebody has let go of it.
@@ -155,54 +155,85 @@ impl State {
     /// for what is mapped.
     pub(super) fn replace(&mut self, storage: Option<Arc<Storage>>) -> Option<Window> {
         self.storage = storage;
-        self.spares.clear();
+        self.tables.retain(|table| table.is_mapped());
         self.window.take()
     }
 
-    /// A table for `attachment`, and room for it to come back. Sleeps, and allocates with `GFP_KERNEL`.
+    /// Maps the buffer for the device of `attachment`. Sleeps, and allocates with `GFP_KERNEL`.
     ///
     /// # Errors
     ///
-    /// As [`storage`](Self::storage); `ENOMEM`.
+    /// As [`check`](Self::check); `ENOMEM`; what mapping it returned.
     ///
     /// # Safety
     ///
     /// `attachment` must be valid.
-    pub(super) unsafe fn table(
+    pub(super) unsafe fn map(
         &mut self,
         attachment: *mut bindings::dma_buf_attachment,
-    ) -> Result<KBox<Table>> {
-        let storage = self.storage()?;
-        self.tables.reserve(1, GFP_KERNEL)?;
-        self.spares.reserve(self.tables.len() + 1, GFP_KERNEL)?;
-        if let Some(spare) = self.spare(attachment) {
-            return Ok(spare);
+        direction: RawDirection,
+    ) -> Result<*mut bindings::sg_table> {
+        self.check()?;
+        let place = match self.unused(attachment) {
+            Some(place) => place,
+            None => {
+                let storage = self.storage()?;
+                // SAFETY: The caller promises it.
+                let table = unsafe { Table::new(storage, attachment) }?;
+                self.tables.push(table, GFP_KERNEL)?;
+                self.tables.len() - 1
+            }
+        };
+        let table = self.tables.get_mut(place).ok_or(EINVAL)?;
+        table.map(direction)?;
+        self.mapped += 1;
+        Ok(table.as_ptr())
+    }
+
+    /// Unmaps what [`map`](Self::map) gave. Says whether it did.
+    pub(super) fn unmap(&mut self, raw: *mut bindings::sg_table) -> bool {
+        let is_it = |table: &KBox<Table>| ptr::eq(table.as_ptr(), raw);
+        let Some(place) = self.tables.iter().position(is_it) else {
+            return false;
+        };
+        let Some(table) = self.tables.get_mut(place) else {
+            return false;
+        };
+        if !table.unmap() {
+            return false;
         }
-        // SAFETY: The caller promises it.
-        unsafe { Table::new(storage, attachment) }
-    }
-
-    /// Takes the table of `attachment` that is kept, if there is one.
-    pub(super) fn spare(
-        &mut self,
-        attachment: *mut bindings::dma_buf_attachment,
-    ) -> Option<KBox<Table>> {
-        let is_its = |table: &KBox<Table>| table.is_for(attachment);
-        let place = self.spares.iter().position(is_its)?;
-        take(&mut self.spares, place)
-    }
-
-    /// Keeps a table that is not mapped any more, if that makes sense. Else it comes back.
-    pub(super) fn keep(&mut self, table: KBox<Table>) -> Option<KBox<Table>> {
+        self.mapped -= 1;
         let is_current = self.storage.as_ref().is_some_and(|own| table.is_of(own));
-        let is_other = |spare: &KBox<Table>| !spare.is_for(table.attachment());
-        if is_current && !self.revoked && self.spares.iter().all(is_other) {
-            // There is room since it was mapped.
-            let pushed = self.spares.push_within_capacity(table);
-            pushed.err().map(|error| error.0)
-        } else {
-            Some(table)
+        let attachment = table.attachment();
+        if !is_current || self.revoked || self.unused(attachment) != Some(place) {
+            self.remove(place);
         }
+        self.used_less();
+        true
+    }
+
+    /// Where the table is that `attachment` had mapped, if there is one.
+    fn unused(&self, attachment: *mut bindings::dma_buf_attachment) -> Option<usize> {
+        let is_it = |table: &KBox<Table>| table.attachment() == attachment && !table.is_mapped();
+        self.tables.iter().position(is_it)
+    }
+
+    /// Lets go of the table that `attachment` had mapped.
+    pub(super) fn detach(&mut self, attachment: *mut bindings::dma_buf_attachment) {
+        if let Some(place) = self.unused(attachment) {
+            self.remove(place);
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        let last = self.tables.len() - 1;
+        self.tables.swap(place, last);
+        drop(self.tables.pop());
+    }
+
+    /// How many mappings devices have.
+    pub(super) fn mapped(&self) -> usize {
+        self.mapped
     }
 
     pub(super) fn sync(&self, for_cpu: bool) {
@@ -215,13 +246,6 @@ impl State {
     }
 }
 
-/// Takes one out of many, in no order.
-pub(super) fn take<T>(many: &mut KVec<T>, place: usize) -> Option<T> {
-    let last = many.len().checked_sub(1)?;
-    many.swap(place, last);
-    many.pop()
-}
-
 impl Common {
     pub(super) fn new<E: 'static, D: 'static>(
         hooks: &'static Hooks,
@@ -230,7 +254,7 @@ impl Common {
     ) -> Self {
         let state = State {
             tables: KVec::new(),
-            spares: KVec::new(),
+            mapped: 0,
             window: None,
             vmapped: false,
             pins: 0,
@@ -284,7 +308,7 @@ impl Common {
     /// What it was stored in last.
     pub(super) fn into_storage(self) -> Option<Arc<Storage>> {
         let state = self.state.into_inner();
-        if !state.tables.is_empty() {
+        if state.mapped != 0 {
             pr_warn!("a dma-buf was released while a device had it mapped\n");
             // The device goes on with it.
             mem::forget(state.tables);

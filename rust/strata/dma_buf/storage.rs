@@ -233,7 +233,7 @@ impl Table {
     ///
     /// # Safety
     ///
-    /// `attachment` must be valid.
+    /// `attachment` must be valid, and its reservation held.
     pub(super) unsafe fn new(
         storage: Arc<Storage>,
         attachment: *mut bindings::dma_buf_attachment,
@@ -253,6 +253,9 @@ impl Table {
                 device_raw,
             )
         })?;
+        // For `detach`: there is something to let go of.
+        // SAFETY: The caller promises that it is valid; what it has there is ours.
+        unsafe { (*attachment).priv_ = attachment.cast() };
         // INVARIANT: Just made, and not mapped.
         Ok(room.write(Self {
             table,
@@ -268,9 +271,8 @@ impl Table {
         self.attachment
     }
 
-    /// Whether it is for the device of `attachment`.
-    pub(super) fn is_for(&self, attachment: *mut bindings::dma_buf_attachment) -> bool {
-        self.attachment == attachment
+    pub(super) fn is_mapped(&self) -> bool {
+        self.direction.is_some()
     }
 
     /// Whether it is of `storage`.
@@ -291,13 +293,15 @@ impl Table {
         Ok(())
     }
 
-    /// Unmaps it, if it is mapped.
-    pub(super) fn unmap(&mut self) {
-        if let Some(direction) = self.direction.take() {
-            let device = device_ptr(&self.device);
-            // SAFETY: By the type invariants it was mapped so.
-            unsafe { bindings::dma_unmap_sgtable(device, self.table.get(), direction, 0) };
-        }
+    /// Unmaps it, if it is mapped; says whether it was.
+    pub(super) fn unmap(&mut self) -> bool {
+        let Some(direction) = self.direction.take() else {
+            return false;
+        };
+        let device = device_ptr(&self.device);
+        // SAFETY: By the type invariants it was mapped so.
+        unsafe { bindings::dma_unmap_sgtable(device, self.table.get(), direction, 0) };
+        true
     }
 
     pub(super) fn as_ptr(&self) -> *mut bindings::sg_table {
