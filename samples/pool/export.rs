@@ -192,6 +192,11 @@ impl Exports {
             .lock(cx, |list, _| list.buffers.remove_node(&place))
     }
 
+    /// Where the newest one is.
+    pub(crate) fn last(&self, cx: &mut Cx<'_, Process>) -> u64 {
+        self.list.lock(cx, |list, _| list.last)
+    }
+
     /// The first one behind `place`.
     pub(crate) fn after(&self, cx: &mut Cx<'_, Process>, place: u64) -> Option<(u64, BufferRef)> {
         self.list.lock(cx, |list, _| {

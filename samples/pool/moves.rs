@@ -86,8 +86,12 @@ impl Moves {
 
     /// Moves all that were exported when it began, and still have a name.
     fn move_all(&self, cx: &mut Cx<'_, Process>, to: Place) -> Result {
+        let last = self.pool.exports().last(cx);
         let mut place = 0;
         while let Some((next, buffer)) = self.pool.exports().after(cx, place) {
+            if next > last {
+                break;
+            }
             place = next;
             cx.give_way()?;
             match self.move_one(cx, &buffer, to)? {
@@ -114,7 +118,7 @@ impl Moves {
             if let Place::Local = to {
                 match buffer::leave_home(buffer, cx, &mut reservation) {
                     Ok(true) => self.pool.exports().count_local(1),
-                    other => return (other.map(|_| Outcome::Spared), None),
+                    other => return (other.map(|_| Outcome::Spared), (None, storage.into())),
                 }
             }
             let moved = exported.move_to(cx, held, storage, most);
@@ -124,12 +128,12 @@ impl Moves {
                 self.pool.exports().count_local(-1);
             }
             match moved {
-                Ok(from) => (Ok(Outcome::Done), Some((reserved, from))),
-                Err(error) => (Err(error.cause), Some((reserved, error.to.into()))),
+                Ok(from) => (Ok(Outcome::Done), (reserved, from)),
+                Err(error) => (Err(error.cause), (reserved, error.to.into())),
             }
         });
         match result {
-            Ok(moved) => Ok(moved),
+            Ok(outcome) => Ok(outcome),
             Err(error) if error == EBUSY => Ok(Outcome::Refused),
             Err(error) if error == ETIMEDOUT => Ok(Outcome::TimedOut),
             Err(error) => Err(error),

@@ -139,7 +139,7 @@ pub(crate) fn end_export(buffer: &Object<Buffer>, cx: &mut Cx<'_, Process>, all:
             | State::Orphan(_)
             | State::Destroyed => (state, None),
         });
-        // The dma-buf that was shared is the last one: it outlives those that were not.
+        // None is left whose contents could be there.
         let local = is_last.then(|| buffer.given.local.take()).flatten();
         (held, local)
     });
