@@ -216,7 +216,7 @@ static const struct bad_request commands[] = {
 	IOC(_IOC_WRITE, TYPE, 6, sizeof(struct strata_pool_madvise)),
 	IOC(RW, TYPE, 6, 8),
 	IOC(RW, TYPE, 6, 12),
-	IOC(RW, TYPE, 7, sizeof(struct strata_pool_madvise)),
+	IOC(RW, TYPE, 9, sizeof(struct strata_pool_madvise)),
 	IOC(RW, TYPE, 255, sizeof(struct strata_pool_stat)),
 	IOC(RW, TYPE + 1, 0, sizeof(struct strata_pool_create)),
 	IOC(RW, 0, 0, sizeof(struct strata_pool_create)),
