@@ -313,20 +313,18 @@ fn buffer_moved_and_mapped_again(cx: &mut Cx<'_, Process>, _: &Arc<Live>) -> Res
     true_or(Arc::into_unique_or_drop(from).is_some())
 }
 
-/// Mapped again, twice, and detached: nothing is left of those before.
+/// The device may go on with it, so that nothing of it goes: not by mapping it again, nor by detaching.
 fn buffer_mapping_forgotten(cx: &mut Cx<'_, Process>, _: &Arc<Live>) -> Result {
     let rig = Rig::new(cx)?;
     let mut fixed = Attachment::new(cx, rig.buf(), rig.device())?;
     let direction = DataDirection::Bidirectional;
     rig.one.lock(cx, |held, cx| {
         mem::forget(fixed.map(cx, held, rig.device(), direction)?);
-        mem::forget(fixed.map(cx, held, rig.device(), direction)?);
-        Ok::<_, Error>(())
+        refused(fixed.map(cx, held, rig.device(), direction), EBUSY)
     })?;
-    mem::forget(fixed.map_pinned(cx, rig.device(), direction)?);
-    rig.stays(cx)?;
+    refused(fixed.map_pinned(cx, rig.device(), direction), EBUSY)?;
     fixed.close(cx);
-    rig.moves(cx)
+    rig.stays(cx)
 }
 
 fn buffer_pin_forgotten(cx: &mut Cx<'_, Process>, _: &Arc<Live>) -> Result {
