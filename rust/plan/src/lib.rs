@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+pub mod cma;
 pub mod drop_mask;
 mod fit;
 pub mod maple;
