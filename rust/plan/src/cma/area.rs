@@ -108,6 +108,7 @@ pub fn cells_for(pages: Pages, unit: u8) -> Option<usize> {
 /// - A cell is [`Kind::Flying`] while one caller, and no other, has been told to try it.
 #[derive(Debug)]
 pub struct Area<C> {
+    all: Pages,
     first: u64,
     unit: u8,
     block: u8,
@@ -130,6 +131,7 @@ impl<C: DerefMut<Target = [Cell]>> Area<C> {
         cells.fill(Cell::default());
         // INVARIANT: whole blocks; nothing is tried.
         Ok(Self {
+            all: pages,
             first: pages.whole(unit).start,
             unit,
             block,
@@ -166,8 +168,14 @@ impl<C: DerefMut<Target = [Cell]>> Area<C> {
     /// Cells whose pages are claimed are to be planned from now on. Those that `pages` holds in
     /// part are not.
     pub fn lend(&mut self, pages: Pages) -> Result<(), Refused> {
+        if pages.start < self.all.start || pages.end > self.all.end {
+            return Err(Refused::Outside);
+        }
         let whole = pages.whole(self.unit);
-        self.turn(whole, Kind::Foreign, Kind::Unread)
+        match whole.count() {
+            0 => Ok(()),
+            _ => self.turn(whole, Kind::Foreign, Kind::Unread),
+        }
     }
 
     /// Pages that were got and are free again.

@@ -2,6 +2,8 @@
 
 //! The plan of one request: a state machine that says what to do next, and is told how it went.
 
+mod choose;
+
 use super::area::Area;
 use super::area::Refused;
 use super::cell::Cell;
@@ -15,16 +17,10 @@ use super::request::Report;
 use super::request::Request;
 use super::request::Step;
 use super::request::Try;
-use super::run::Limit;
-use super::run::Rule;
 use super::run::Run;
-use super::run::LEVELS;
 use super::share::Seat;
 use super::sweep::Sweep;
 use core::ops::DerefMut;
-
-/// The pauses of [`Mode::Hard`], in ns: 1 ms at first, each twice as long, 128 ms at most.
-const PAUSES: (u64, u64) = (1_000_000, 128_000_000);
 
 /// What may be in a run by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +69,8 @@ pub struct Planner {
     state: State,
     stage: Stage,
     sweep: Sweep,
+    /// The sweeps began before this step: what was in their way may no longer be.
+    resumed: bool,
     /// When this round began.
     began: Tick,
     /// Which round it is: after the first, what failed long ago is tried too.
@@ -83,6 +81,8 @@ pub struct Planner {
     settled: bool,
     /// There is nowhere to move pages to.
     full: bool,
+    /// Something would have taken too long, since the area was read.
+    dear: bool,
     report: Report,
 }
 
@@ -107,11 +107,13 @@ impl Planner {
             state: State::Survey,
             stage: Stage::Open,
             sweep: Sweep::new(),
+            resumed: false,
             began,
             round: 0,
             drained: false,
             settled: false,
             full: false,
+            dear: false,
             report: Report {
                 got: 0,
                 end: End::Exhausted,
@@ -132,6 +134,7 @@ impl Planner {
         if let Some(seat) = &self.seat {
             area.callers.wait(seat, false);
         }
+        self.resumed = true;
         loop {
             match &self.state {
                 State::Survey => return Step::Scan(area.pages(&(0..area.cells().len()))),
@@ -170,6 +173,7 @@ impl Planner {
             State::Survey => {
                 area.read(0..area.cells().len(), page);
                 self.settled = self.drained;
+                self.dear = false;
                 self.sweep = Sweep::new();
             }
             State::Confirm(run) => {
@@ -195,6 +199,7 @@ impl Planner {
         };
         let run = run.clone();
         let pages = area.pages(&run.cells).count();
+        area.callers.wake();
         self.drained = true;
         self.report.stall = self.report.stall.max(elapsed);
         self.report.tries += 1;
@@ -233,186 +238,6 @@ impl Planner {
         match self.state {
             State::Flying(_) | State::Over(_) => {}
             _ => self.state = State::Over(End::Interrupted),
-        }
-    }
-
-    /// Chooses a run, or says why there is none. `None` if the state changed.
-    fn choose<C>(&mut self, area: &mut Area<C>, now: u64) -> Option<Step>
-    where
-        C: DerefMut<Target = [Cell]>,
-    {
-        let need = self.request.count.get() - self.report.got;
-        let time = self.request.budget.most(now);
-        let chunk = (self.ratio as u64) << area.unit();
-        if need == 0 {
-            self.state = State::Over(End::Complete);
-            return None;
-        }
-        if area.model.estimate(chunk, 0) > time {
-            self.state = State::Over(self.late(time));
-            return None;
-        }
-        let share = self.share(area);
-        if share == 0 {
-            return self.wait(area, End::Share);
-        }
-        let chunks = match self.stage {
-            Stage::Open | Stage::Slow => need.min(share),
-            Stage::Probe | Stage::Pinned => 1,
-        };
-        let limit = Limit { chunks, time };
-        let rule = self.rule(now);
-        if let State::Confirmed(run) = core::mem::replace(&mut self.state, State::Choose) {
-            if let Some(run) = self.sweep.again(area, &rule, &run.cells, &limit) {
-                self.fly(area, run);
-            }
-            return None;
-        }
-        // One call is all that a probe is for.
-        let probed = self.stage == Stage::Probe && self.drained;
-        let run = match probed {
-            true => None,
-            false => self.sweep.next(area, &rule, &limit),
-        };
-        match run {
-            Some(run) => self.state = State::Confirm(run),
-            None => return self.exhausted(area, now, time),
-        }
-        None
-    }
-
-    /// A run is to be tried: nobody else plans it.
-    fn fly<C>(&mut self, area: &mut Area<C>, run: Run)
-    where
-        C: DerefMut<Target = [Cell]>,
-    {
-        area.of_mut(run.cells.clone())
-            .iter_mut()
-            .for_each(|cell| cell.set(Kind::Flying, cell.moves()));
-        if let Some(seat) = &self.seat {
-            area.callers.take(seat, run.cells.len());
-        }
-        self.state = State::Flying(run);
-    }
-
-    /// All sweeps of a stage are done: what is next.
-    fn exhausted<C>(&mut self, area: &mut Area<C>, now: u64, time: u64) -> Option<Step>
-    where
-        C: DerefMut<Target = [Cell]>,
-    {
-        if self.sweep.blocked && self.request.mode != Mode::Fast {
-            self.sweep = Sweep::new();
-            return self.wait(area, End::Exhausted);
-        }
-        let dear = self.sweep.dear;
-        self.sweep = Sweep::new();
-        let fresh = self.drained && !self.settled;
-        self.state = match (self.request.mode, self.stage) {
-            (Mode::Fast, _) => State::Over(self.why(dear, time)),
-            (_, Stage::Open) => self.turn(Stage::Slow),
-            (_, Stage::Slow | Stage::Probe) if fresh => self.turn(Stage::Slow),
-            (_, Stage::Slow) if !self.drained => {
-                self.stage = Stage::Probe;
-                State::Choose
-            }
-            (Mode::Normal, _) => State::Over(self.why(dear, time)),
-            (Mode::Hard, Stage::Slow | Stage::Probe) if self.round > 0 => {
-                self.stage = Stage::Pinned;
-                State::Choose
-            }
-            (Mode::Hard, _) if !self.possible(area, now) => State::Over(self.why(dear, time)),
-            (Mode::Hard, _) => State::Pause(now.saturating_add(self.pause())),
-        };
-        None
-    }
-
-    /// The area is read again, for another stage.
-    fn turn(&mut self, stage: Stage) -> State {
-        self.stage = stage;
-        State::Survey
-    }
-
-    /// The next round.
-    fn again(&mut self, now: u64) -> State {
-        self.round = self.round.saturating_add(1);
-        self.began = Tick::at(now);
-        self.full = false;
-        self.turn(Stage::Slow)
-    }
-
-    /// How long the pause after this round is.
-    fn pause(&self) -> u64 {
-        let (first, most) = PAUSES;
-        first
-            .checked_shl(self.round.min(16))
-            .map_or(most, |pause| pause.min(most))
-    }
-
-    /// Whether there is anything that could be got later.
-    fn possible<C>(&self, area: &Area<C>, now: u64) -> bool
-    where
-        C: DerefMut<Target = [Cell]>,
-    {
-        let missed = area.missed(&self.rule(now));
-        let all = missed.taken + missed.pinned + missed.resting + missed.slow;
-        all + missed.movable + missed.free > self.report.got
-    }
-
-    /// Waits for the other callers, where the mode does.
-    fn wait<C>(&mut self, area: &mut Area<C>, end: End) -> Option<Step>
-    where
-        C: DerefMut<Target = [Cell]>,
-    {
-        match (self.request.mode, &self.seat) {
-            (Mode::Normal | Mode::Hard, Some(seat)) => {
-                area.callers.wait(seat, true);
-                Some(Step::Wait(self.request.budget.deadline))
-            }
-            (Mode::Fast, _) | (_, None) => {
-                self.state = State::Over(end);
-                None
-            }
-        }
-    }
-
-    /// How many chunks more it may take as one of several callers.
-    fn share<C>(&self, area: &Area<C>) -> usize
-    where
-        C: DerefMut<Target = [Cell]>,
-    {
-        match &self.seat {
-            Some(_) if area.callers.count() == 1 => usize::MAX,
-            Some(seat) => area.callers.allowance(seat, area.open()) / self.ratio,
-            None => 0,
-        }
-    }
-
-    fn rule(&self, now: u64) -> Rule {
-        let still = self.full || self.request.mode == Mode::Fast;
-        Rule {
-            ratio: self.ratio,
-            level: if still { 0 } else { LEVELS },
-            slow: self.stage != Stage::Open,
-            pinned: matches!(self.stage, Stage::Probe | Stage::Pinned),
-            again: self.round > 0 && self.stage != Stage::Pinned,
-            began: self.began,
-            now: Tick::at(now),
-        }
-    }
-
-    fn late(&self, time: u64) -> End {
-        if time < self.request.budget.stall {
-            End::Deadline
-        } else {
-            End::Stall
-        }
-    }
-
-    fn why(&self, dear: bool, time: u64) -> End {
-        match (self.full, dear) {
-            (true, _) => End::NoMemory,
-            (false, true) => self.late(time),
-            (false, false) => End::Exhausted,
         }
     }
 

@@ -89,7 +89,8 @@ pub enum Step {
     /// Allocate these pages, without the area's lock, and say how it went:
     /// [`Planner::report`](super::Planner::report).
     Try(Try),
-    /// Wait until that moment, or until another caller of the area has reported or is done.
+    /// Wait until that moment, or until another caller of the area has reported or is done: each
+    /// of them wakes all who wait.
     Wait(u64),
     /// That is all.
     Done(Report),

@@ -170,13 +170,13 @@ impl<C: DerefMut<Target = [Cell]>> Area<C> {
         (self.model.estimate(pages, moves) <= limit.time).then_some(Run { cells, moves })
     }
 
-    /// What a run costs per chunk, coarsely: two steps each time it doubles. What each chunk costs
-    /// anywhere is not in it.
+    /// What a run costs per chunk, coarsely: four steps each time it doubles. What each chunk
+    /// costs anywhere is not in it.
     pub(super) fn price(&self, run: &Run, ratio: usize) -> u32 {
         let chunks = (run.cells.len() / ratio).max(1) as u64;
-        let each = (self.model.estimate(0, run.moves) / chunks).max(2);
+        let each = (self.model.estimate(0, run.moves) / chunks).max(4);
         let log = each.ilog2();
-        2 * log + ((each >> (log - 1)) & 1) as u32
+        4 * log + ((each >> (log - 2)) & 3) as u32
     }
 
     /// How many cells are nobody's and can be got.

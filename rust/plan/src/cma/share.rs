@@ -48,6 +48,7 @@ impl Callers {
         if let Some(place) = self.seats.get_mut(seat.0) {
             *place = None;
         }
+        self.wake();
     }
 
     pub(super) fn count(&self) -> usize {
@@ -70,6 +71,12 @@ impl Callers {
         if let Some(caller) = self.caller(seat) {
             caller.waits = waits;
         }
+    }
+
+    /// All are woken: whether one still waits he says when he looked again.
+    pub(super) fn wake(&mut self) {
+        let all = self.seats.iter_mut().flatten();
+        all.for_each(|caller| caller.waits = false);
     }
 
     /// How many cells more a caller may take while `open` cells are nobody's.
@@ -178,7 +185,18 @@ mod tests {
         assert_eq!(callers.allowance(&seats[0], 30), 10);
         callers.wait(&seats[2], false);
         assert_eq!(callers.allowance(&seats[1], 30), 10);
-        (0..2).for_each(|_| callers.leave(seats.remove(0)));
+        callers.wait(&seats[2], true);
+        callers.wake();
+        assert_eq!(callers.allowance(&seats[1], 30), 10);
+        callers.wait(&seats[0], true);
+        callers.wait(&seats[1], true);
+        callers.leave(seats.remove(0));
+        assert_eq!(
+            callers.allowance(&seats[1], 30),
+            15,
+            "who leaves wakes the others"
+        );
+        callers.leave(seats.remove(0));
         assert_eq!(callers.allowance(&seats[0], 30), usize::MAX);
         assert_eq!(callers.count(), 1);
     }

@@ -4,7 +4,8 @@
 //!
 //! An area is swept from its beginning, once for each level of a price. What is dearer waits for
 //! a later sweep, and the next price is the least that was seen: there are as many sweeps as
-//! there are prices, however many runs there are, and none goes back.
+//! there are prices, however many runs there are, and none goes back. Of the same price those
+//! are first where nothing is moved, then the longest, which are those where most may be.
 
 use super::area::Area;
 use super::cell::Cell;
@@ -20,7 +21,8 @@ pub(super) struct Sweep {
     price: u32,
     /// The least price above it.
     next: u32,
-    level: u8,
+    /// How many levels were swept at this price: the lowest, then from the highest down.
+    swept: u8,
     at: usize,
     /// Something was passed over because of another call.
     pub(super) blocked: bool,
@@ -33,7 +35,7 @@ impl Sweep {
         Self {
             price: 0,
             next: u32::MAX,
-            level: 0,
+            swept: 0,
             at: 0,
             blocked: false,
             dear: false,
@@ -47,21 +49,21 @@ impl Sweep {
     {
         loop {
             let end = area.cells().len();
-            if self.level <= rule.level {
+            if self.swept <= rule.level {
                 while let Some(run) = self.cheap(area, rule, self.at..end, limit) {
                     match run {
                         Ok(run) => return Some(run),
                         Err(past) => self.at = past,
                     }
                 }
-                self.level += 1;
+                self.swept += 1;
                 self.at = 0;
             } else if self.next == u32::MAX {
                 return None;
             } else {
                 self.price = self.next;
                 self.next = u32::MAX;
-                self.level = 0;
+                self.swept = 0;
                 self.at = 0;
             }
         }
@@ -111,10 +113,11 @@ impl Sweep {
     where
         C: DerefMut<Target = [Cell]>,
     {
-        let rule = Rule {
-            level: self.level.min(rule.level),
-            ..*rule
+        let level = match self.swept {
+            0 => 0,
+            swept => (rule.level + 1).saturating_sub(swept),
         };
+        let rule = Rule { level, ..*rule };
         let found = area.find(&rule, cells, limit);
         self.blocked |= found.blocked;
         self.dear |= found.dear;
