@@ -210,7 +210,6 @@ impl Planner {
             area.of_mut(run.cells.clone())
                 .iter_mut()
                 .for_each(|cell| cell.renew(Kind::Taken));
-            self.sweep.pass(&run.cells);
             self.state = State::Choose;
             return;
         }

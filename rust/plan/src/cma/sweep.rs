@@ -92,11 +92,6 @@ impl Sweep {
         None
     }
 
-    /// All of these cells were dealt with.
-    pub(super) fn pass(&mut self, cells: &Range<usize>) {
-        self.at = cells.end;
-    }
-
     /// These cells are to be looked at again.
     pub(super) fn back(&mut self, cells: &Range<usize>) {
         self.at = cells.start;

@@ -239,6 +239,43 @@ fn a_stall_bounds_each_run() {
     assert_eq!((made, report.end), (vec![(8, 8)], End::Stall));
 }
 
+/// Whatever the calls say, and however often: each failure leaves a mark where there was none.
+#[test]
+fn an_area_where_every_call_fails_comes_to_an_end() {
+    for (outcome, end) in [
+        (Outcome::Busy, End::Exhausted),
+        (Outcome::NoMemory, End::NoMemory),
+    ] {
+        for what in [[Free; 32], [Anon; 32], [Pinned; 32]] {
+            let (world, mode) = (world(&what), Mode::Normal);
+            let mut area = world.area(0);
+            let mut planner = Planner::begin(&mut area, request(1, 16, mode), 0).unwrap();
+            let report = loop {
+                match planner.next(&mut area, 0) {
+                    Step::Scan(_) => planner.scan(&mut area, 0, |pfn| world.read(pfn)),
+                    Step::Try(_) => planner.report(&mut area, outcome, 1),
+                    Step::Wait(_) => panic!("there is nobody else"),
+                    Step::Done(report) => break report,
+                }
+                assert!(
+                    area.cells().iter().all(|cell| cell.strikes() <= 1),
+                    "tried twice"
+                );
+            };
+            assert_eq!(report.tries, report.wasted);
+            let most = match (what[0], outcome) {
+                // Nothing is to be moved: each half, down to each chunk. 16 and 15 above them.
+                (Free, _) => 31,
+                (Anon, Outcome::NoMemory) | (Pinned, _) => 1,
+                _ => 3 * 16,
+            };
+            assert!((1..=most).contains(&report.wasted), "{report:?}");
+            let ends = if what[0] == Free { End::Exhausted } else { end };
+            assert_eq!((report.got, report.end), (0, ends), "{what:?}");
+        }
+    }
+}
+
 #[test]
 fn a_plan_is_stopped_and_its_place_is_free() {
     let mut world = World::new(64, &[(Free, 0); 32]);
