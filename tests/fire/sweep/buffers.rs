@@ -28,7 +28,6 @@ use strata::{
         Attachment,
         BufferFile,
         DmaBuf,
-        Dynamic,
         Exported,
         Exporter,
         Importer,
@@ -146,6 +145,9 @@ impl Scene<'_, '_> {
     }
 }
 
+/// Who has nothing yet.
+struct Maker<'a, 'c>(&'a mut Cx<'c, Process>);
+
 /// The pages of a buffer: every other time those that user space has.
 fn storage(cx: &mut Cx<'_, Process>, number: usize) -> Result<UniqueArc<Storage>> {
     if number % 2 == 0 {
@@ -160,13 +162,14 @@ fn storage(cx: &mut Cx<'_, Process>, number: usize) -> Result<UniqueArc<Storage>
 pub(super) fn run(cx: &mut Cx<'_, Process>, counts: &Counts, count: usize) -> Result {
     let device = faux::Registration::new(cx, c"strata-fire")?;
     for number in 0..count {
-        let make = |cx: &mut &mut Cx<'_, Process>| storage(cx, number).map_err(cause);
-        let pages: Arc<Storage> = tried(counts, &mut &mut *cx, make, |_| Ok(()))?.into();
-        let export = |cx: &mut &mut Cx<'_, Process>| {
-            let exported = Exported::new(*cx, Frame, pages.clone());
+        let mut maker = Maker(&mut *cx);
+        let make = |maker: &mut Maker<'_, '_>| storage(maker.0, number).map_err(cause);
+        let pages: Arc<Storage> = tried(counts, &mut maker, make, |_| Ok(()))?.into();
+        let export = |maker: &mut Maker<'_, '_>| {
+            let exported = Exported::new(maker.0, Frame, pages.clone());
             exported.map_err(|NotExported { cause: error, .. }| cause(error))
         };
-        let buf = tried(counts, &mut &mut *cx, export, |_| Ok(()))?;
+        let buf = tried(counts, &mut maker, export, |_| Ok(()))?;
         drop(pages);
         let mut scene = Scene {
             cx,
