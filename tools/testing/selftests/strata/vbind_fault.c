@@ -99,7 +99,7 @@ FIXTURE_VARIANT_ADD(vbind, export_again) { make_given, do_export, is_given, 0, N
 FIXTURE_VARIANT_ADD(vbind, import_own) { make_given, do_import, is_taken, 0, NULL };
 FIXTURE_VARIANT_ADD(vbind, import_foreign) { make_heap_buffer, do_import, is_taken, HEAPS, NULL };
 FIXTURE_VARIANT_ADD(vbind, exec_foreign) {
-	make_foreign, do_exec_foreign, is_done, BRINGS_IN | HEAPS, NULL
+	make_foreign, do_exec_foreign, is_done, BRINGS_IN | HEAPS | HANGS, NULL
 };
 FIXTURE_VARIANT_ADD(vbind, wait) { make_held, do_wait, is_intact, CERTAIN, NULL };
 FIXTURE_VARIANT_ADD(vbind, wait_in_vain) {

@@ -89,7 +89,10 @@ static int make_swapped(struct scene *scene)
 	return make_held(scene) ?: vbind_drop("all writeback");
 }
 
-/* A buffer of another driver in the row, behind one of ours. */
+/*
+ * A buffer of another driver in the row, behind one of ours.  A job has it at hand: of
+ * an exporter that has no memory to map it, dma_buf_vmap() warns.
+ */
 static int make_foreign(struct scene *scene)
 {
 	struct world *world = &scene->world;
@@ -105,7 +108,9 @@ static int make_foreign(struct scene *scene)
 	buffer->model = calloc(1, import.size);
 	world->buffers = 2;
 	close(import.fd);
-	return world_bind(world, BINDS(op_map(at(world, 10), import.size, import.id, 0)));
+	return world_bind(world, BINDS(op_map(at(world, 10), import.size, import.id, 0))) ?:
+	       vbind_queue(world->fd, world->vm, STRATA_VBIND_TIMEOUT_MAX_MS, &scene->queue) ?:
+	       vbind_exec(world->fd, scene->queue, OPS(op_hang()), JOB(USING(import.id)));
 }
 
 /* The descriptor of a dma-buf. */
