@@ -40,7 +40,6 @@ use strata::{
         Storage, //
     },
     lock_class,
-    page::Pages,
     prelude::*,
     sync::Mutex, //
 };
@@ -97,8 +96,7 @@ struct Side {
 }
 
 fn export(cx: &mut Cx<'_, Process>, pages: usize) -> Result<ARef<Exported<Frame>>> {
-    let pages = Pages::new(cx, pages)?;
-    let storage = Storage::of_pages(cx, pages)?;
+    let storage = Storage::new(cx, pages)?;
     Ok(Exported::new(cx, Frame, storage)?)
 }
 

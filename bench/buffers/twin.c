@@ -70,6 +70,32 @@ static struct storage *storage_get(struct storage *s)
 	return s;
 }
 
+/* As many as there are next to each other, at most so many as are wanted. */
+static size_t pages_alloc(struct page **pages, size_t count)
+{
+	static const unsigned int orders[] = { 8, 4, 0 };
+	struct page *page;
+	size_t i, j;
+	gfp_t gfp;
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		if (count < 1UL << orders[i])
+			continue;
+		gfp = GFP_KERNEL_ACCOUNT | __GFP_HIGHMEM | __GFP_ZERO;
+		if (orders[i])
+			gfp = (gfp | __GFP_NOWARN | __GFP_NORETRY) & ~__GFP_RECLAIM;
+		page = alloc_pages(gfp, orders[i]);
+		if (!page)
+			continue;
+		if (orders[i])
+			split_page(page, orders[i]);
+		for (j = 0; j < 1UL << orders[i]; j++)
+			pages[j] = page + j;
+		return j;
+	}
+	return 0;
+}
+
 static struct storage *storage_alloc(size_t count)
 {
 	struct storage *s = kzalloc_obj(*s);
@@ -79,15 +105,15 @@ static struct storage *storage_alloc(size_t count)
 	kref_init(&s->refs);
 	s->pages = kvmalloc_array(count, sizeof(*s->pages), GFP_KERNEL);
 	while (s->pages && s->count < count) {
-		struct page *page;
+		size_t got;
 
 		cond_resched();
 		if (fatal_signal_pending(current))
 			break;
-		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_HIGHMEM | __GFP_ZERO);
-		if (!page)
+		got = pages_alloc(s->pages + s->count, count - s->count);
+		if (!got)
 			break;
-		s->pages[s->count++] = page;
+		s->count += got;
 	}
 	if (s->count == count)
 		return s;

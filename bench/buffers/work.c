@@ -34,6 +34,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -338,14 +339,14 @@ static int work_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(work);
 
-/* Pages are not joined: how many lie side by side is another number each time. */
 static int make_device(void)
 {
 	faux = faux_device_create("strata-bench-buffers", NULL, NULL);
 	if (!faux)
 		return -ENODEV;
 	faux->dev.dma_parms = &parameters;
-	dma_set_max_seg_size(&faux->dev, PAGE_SIZE);
+	/* As large as what the system heap allocates in one piece. */
+	dma_set_max_seg_size(&faux->dev, SZ_1M);
 	return dma_coerce_mask_and_coherent(&faux->dev, DMA_BIT_MASK(64));
 }
 

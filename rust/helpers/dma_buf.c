@@ -8,6 +8,7 @@
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -105,6 +106,44 @@ void strata_helper_dma_buf_vunmap_unpin(struct dma_buf_attachment *attachment,
 	dma_buf_vunmap(buf, map);
 	dma_buf_unpin(attachment);
 	dma_resv_unlock(buf->resv);
+}
+
+/*
+ * Some new pages of zeros, at most @count: as many as there are next to each other, of
+ * the sizes that the system heap tries.  Each is one of its own.  Returns how many.
+ */
+size_t strata_helper_pages_alloc(struct page **pages, size_t count)
+{
+	static const unsigned int orders[] = { 8, 4, 0 };
+	struct page *page;
+	size_t i, j;
+	gfp_t gfp;
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		if (count < 1UL << orders[i])
+			continue;
+		gfp = GFP_KERNEL_ACCOUNT | __GFP_HIGHMEM | __GFP_ZERO;
+		/* There are smaller ones. */
+		if (orders[i])
+			gfp = (gfp | __GFP_NOWARN | __GFP_NORETRY) & ~__GFP_RECLAIM;
+		page = alloc_pages(gfp, orders[i]);
+		if (!page)
+			continue;
+		if (orders[i])
+			split_page(page, orders[i]);
+		for (j = 0; j < 1UL << orders[i]; j++)
+			pages[j] = page + j;
+		return j;
+	}
+	return 0;
+}
+
+void strata_helper_pages_free(struct page **pages, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		__free_page(pages[i]);
 }
 
 /* A table of @pages for @device, in pieces that it, and what bounces for it, can take. */
@@ -243,11 +282,6 @@ void strata_helper_buffer_zap(struct dma_buf *buf)
 	unmap_mapping_range(buf->file->f_mapping, 0, 0, 1);
 }
 
-void strata_helper_iosys_set(struct iosys_map *map, void *address)
-{
-	iosys_map_set_vaddr(map, address);
-}
-
 /* Where the bytes of @map are, and of what kind. */
 void *strata_helper_iosys_get(const struct iosys_map *map, bool *io)
 {
@@ -331,8 +365,9 @@ struct faux_device *strata_helper_faux_create(const char *name)
 	struct faux_device *faux = faux_device_create(name, NULL, NULL);
 	int err;
 
+	/* It does not say why. */
 	if (!faux)
-		return ERR_PTR(-ENODEV);
+		return ERR_PTR(-ENOMEM);
 	err = dma_coerce_mask_and_coherent(&faux->dev, DMA_BIT_MASK(64));
 	if (err) {
 		faux_device_destroy(faux);

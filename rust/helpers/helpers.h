@@ -322,6 +322,8 @@ void strata_helper_dma_buf_unpin_unlocked(struct dma_buf_attachment *attachment)
 int strata_helper_dma_buf_pin_vmap(struct dma_buf_attachment *attachment, struct iosys_map *map);
 void strata_helper_dma_buf_vunmap_unpin(struct dma_buf_attachment *attachment,
 					struct iosys_map *map);
+size_t strata_helper_pages_alloc(struct page **pages, size_t count);
+void strata_helper_pages_free(struct page **pages, size_t count);
 int strata_helper_table_alloc(struct sg_table *table, struct page **pages, size_t count,
 			      struct device *device);
 void strata_helper_table_sync(struct sg_table *table, struct device *device,
@@ -339,7 +341,6 @@ bool strata_helper_fault_is_write(struct vm_fault *fault);
 pgoff_t strata_helper_fault_index(struct vm_fault *fault);
 vm_fault_t strata_helper_fault_insert(struct vm_fault *fault, struct page *page, bool write);
 void strata_helper_buffer_zap(struct dma_buf *buf);
-void strata_helper_iosys_set(struct iosys_map *map, void *address);
 void *strata_helper_iosys_get(const struct iosys_map *map, bool *io);
 void strata_helper_iosys_read(void *to, const void *from, bool io, size_t length);
 void strata_helper_iosys_write(void *to, bool io, const void *from, size_t length);

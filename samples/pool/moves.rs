@@ -38,7 +38,6 @@ use strata::{
     },
     dma_buf::Storage,
     limit::Reservation,
-    page::Pages,
     prelude::*, //
 };
 
@@ -152,8 +151,7 @@ impl Moves {
             Place::Local => {
                 let count = buffer.item().memory().count();
                 let reservation = self.pool.budget().reserve(cx, count, &*self.pool)?;
-                let pages = Pages::new(cx, count)?;
-                Ok((Storage::of_pages(cx, pages)?, Some(reservation)))
+                Ok((Storage::new(cx, count)?, Some(reservation)))
             }
         }
     }

@@ -16,8 +16,8 @@ from .kernels import Kernel
 from .outcome import Outcome
 
 # All must be there: a suite that was not built would pass in silence.
-SUITES = {"strata_dma_buf", "strata_dma_buf_moves", "strata_doctests", "strata_fence", "strata_fence_jobs",
-          "strata_limit", "strata_lru", "strata_maple",
+SUITES = {"strata_dma_buf", "strata_dma_buf_moves", "strata_dma_buf_others", "strata_doctests", "strata_fence",
+          "strata_fence_jobs", "strata_limit", "strata_lru", "strata_maple",
           "strata_maple_cursor", "strata_maple_fuzz", "strata_maple_gap", "strata_maple_locks",
           "strata_maple_readers", "strata_maple_shapes", "strata_maple_slot", "strata_maple_steps",
           "strata_maple_stores", "strata_maple_whole", "strata_reserve", "strata_resv", "strata_scope", "strata_shmem",

@@ -45,7 +45,6 @@ use strata::{
         Read,
         Storage, //
     },
-    page::Pages,
     prelude::*,
     shmem::Shmem, //
 };
@@ -94,8 +93,7 @@ fn create(cx: &mut Cx<'_, Process>, size: u64, fd: UserRange) -> Result<ARef<Exp
 
 /// Moves a frame to memory that is not swapped, unless somebody needs it where it is.
 fn settle(cx: &mut Cx<'_, Process>, frame: &Exported<Frame>, most: Jiffies) -> Result {
-    let pages = Pages::new(cx, frame.size() >> PAGE_SHIFT)?;
-    let to = Storage::of_pages(cx, pages)?;
+    let to = Storage::new(cx, frame.size() >> PAGE_SHIFT)?;
     let moved = frame.lock(cx, |held, cx| frame.move_to(cx, held, to, most));
     match moved {
         Ok(_from) => Ok(()),

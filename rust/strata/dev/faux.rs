@@ -61,12 +61,13 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// `ENODEV` where the kernel does not make it: for a name that there is, or without memory.
+    /// `ENOMEM` where the kernel does not make it, which does not say why: without memory, or for a name
+    /// that there is.
     pub fn new(_cx: &mut Cx<'_, Process>, name: &CStr) -> Result<Self> {
         // SAFETY: The name is a C string, and copied.
         let faux = from_err_ptr(unsafe { bindings::faux_create(name.as_char_ptr()) })?;
         // INVARIANT: Just registered.
-        Ok(Self(NonNull::new(faux).ok_or(ENODEV)?))
+        Ok(Self(NonNull::new(faux).ok_or(ENOMEM)?))
     }
 
     /// The device: it is bound for as long as it is registered, since user space cannot unbind it.

@@ -63,7 +63,6 @@ use kernel::{
 ///
 /// ```
 /// use strata::dma_buf::{Exported, Exporter, NotMoved, Read, ReadWrite, Storage};
-/// use strata::page::Pages;
 /// use strata::prelude::*;
 ///
 /// struct Frame;
@@ -77,8 +76,7 @@ use kernel::{
 /// # // SAFETY: KUnit runs its cases in a kthread that holds nothing.
 /// # let mut cx = unsafe { Cx::<'_, Process>::assume() };
 /// # let cx = &mut cx;
-/// let (here, there) = (Pages::new(cx, 2)?, Pages::new(cx, 2)?);
-/// let (here, there) = (Storage::of_pages(cx, here)?, Storage::of_pages(cx, there)?);
+/// let (here, there) = (Storage::new(cx, 2)?, Storage::new(cx, 2)?);
 /// let frame = Exported::new(cx, Frame, here)?;
 /// assert_eq!((frame.size(), frame.exporter_name()), (8192, c"frames"));
 ///

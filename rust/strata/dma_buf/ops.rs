@@ -18,7 +18,6 @@ use super::{
         Common,
         State, //
     },
-    storage::Window,
 };
 use crate::{
     bindings,
@@ -198,21 +197,16 @@ unsafe extern "C" fn vmap(buf: *mut bindings::dma_buf, map: *mut bindings::iosys
     // SAFETY: The core calls this for our buffers.
     let common = unsafe { Common::behind(buf).as_ref() };
     // SAFETY: As in `pin`.
-    let address = unsafe {
-        common.with(|state| {
-            state.check()?;
-            let window = match &mut state.window {
-                Some(window) => window,
-                none => none.insert(Window::new(state.storage.clone().ok_or(ENODEV)?)?),
-            };
-            state.vmapped = true;
-            Ok::<_, Error>(window.address())
-        })
-    };
-    match address {
+    match unsafe { common.with(State::vmap) } {
         Ok(address) => {
+            let vaddr = address.as_ptr();
             // SAFETY: The core passes a map that is its own.
-            unsafe { bindings::iosys_set(map, address.as_ptr()) };
+            unsafe {
+                *map = bindings::iosys_map {
+                    __bindgen_anon_1: bindings::iosys_map__bindgen_ty_1 { vaddr },
+                    is_iomem: false,
+                }
+            };
             0
         }
         Err(error) => error.to_errno(),

@@ -176,18 +176,48 @@ impl State {
         self.check()?;
         let place = match self.unused(attachment) {
             Some(place) => place,
-            None => {
-                let storage = self.storage()?;
-                // SAFETY: The caller promises it.
-                let table = unsafe { Table::new(storage, attachment) }?;
-                self.tables.push(table, GFP_KERNEL)?;
-                self.tables.len() - 1
-            }
+            // SAFETY: The caller promises it.
+            None => unsafe { self.add_table(attachment) }?,
         };
         let table = self.tables.get_mut(place).ok_or(EINVAL)?;
         table.map(direction)?;
         self.mapped += 1;
         Ok(table.as_ptr())
+    }
+
+    /// A table for `attachment`, and where it is.
+    ///
+    /// # Safety
+    ///
+    /// `attachment` must be valid.
+    #[cold]
+    unsafe fn add_table(&mut self, attachment: *mut bindings::dma_buf_attachment) -> Result<usize> {
+        let storage = self.storage()?;
+        // SAFETY: The caller promises it.
+        let table = unsafe { Table::new(storage, attachment) }?;
+        self.tables.push(table, GFP_KERNEL)?;
+        Ok(self.tables.len() - 1)
+    }
+
+    /// Maps the buffer into the kernel, or finds that it is. Sleeps, and allocates with `GFP_KERNEL`.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check); `ENOMEM`.
+    pub(super) fn vmap(&mut self) -> Result<NonNull<c_void>> {
+        self.check()?;
+        let address = match &self.window {
+            Some(window) => window.address(),
+            None => self.add_window()?,
+        };
+        self.vmapped = true;
+        Ok(address)
+    }
+
+    #[cold]
+    fn add_window(&mut self) -> Result<NonNull<c_void>> {
+        let window = Window::new(self.storage()?)?;
+        Ok(self.window.insert(window).address())
     }
 
     /// Unmaps what [`map`](Self::map) gave. Says whether it did.

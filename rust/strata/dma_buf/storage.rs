@@ -68,6 +68,21 @@ enum Kind {
         // They are what `pointers` points to.
         _pages: Pages,
     },
+    Own(Own),
+}
+
+/// Pages of nobody else.
+///
+/// # Invariants
+///
+/// To each there is one reference, which is ours.
+struct Own(KVVec<PagePointer>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant they are ours, and not used afterwards.
+        unsafe { bindings::pages_free(self.0.as_mut_ptr(), self.0.len()) };
+    }
 }
 
 // SAFETY: References to pages are of no task.
@@ -96,10 +111,44 @@ impl Storage {
         Self::check(held.count())?;
         // INVARIANT: Just checked.
         let touched = held.is_touched();
-        Self::new(cx, Kind::Shmem(held), touched)
+        Self::with(cx, Kind::Shmem(held), touched)
     }
 
-    /// Pages that stay in memory.
+    /// So many new pages, of zeros, which stay in memory: next to each other where there are such, so
+    /// that devices find them in few pieces. Charged to the memory cgroup of the task.
+    ///
+    /// # Context
+    ///
+    /// Where `GFP_KERNEL` is allowed, and the task may sleep. C: `alloc_pages()`, `split_page()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for none or more than any device takes; `ENOMEM`; `EINTR` when the task was killed
+    /// meanwhile. All that was allocated is freed then.
+    pub fn new<L, S>(cx: &mut Cx<'_, L, S>, count: usize) -> Result<UniqueArc<Self>>
+    where
+        L: MayAlloc<gfp::Kernel>,
+        S: MaySleep,
+    {
+        Self::check(count)?;
+        let mut own = Own(gfp::kernel(cx).large_vec(count)?);
+        while own.0.len() < count {
+            cx.give_way()?;
+            let left = count - own.0.len();
+            let room = own.0.spare_capacity_mut().as_mut_ptr().cast();
+            // SAFETY: There is room for so many.
+            let got = unsafe { bindings::pages_alloc(room, left) };
+            if got == 0 {
+                return Err(ENOMEM);
+            }
+            // SAFETY: So many were just written, and are ours.
+            unsafe { own.0.inc_len(got) };
+        }
+        // INVARIANT: Checked above.
+        Self::with(cx, Kind::Own(own), false)
+    }
+
+    /// Pages that were allocated before, for who has them mapped elsewhere too.
     ///
     /// # Context
     ///
@@ -126,10 +175,10 @@ impl Storage {
             _pages: pages,
         };
         // INVARIANT: Checked above.
-        Self::new(cx, kind, false)
+        Self::with(cx, kind, false)
     }
 
-    fn new<L, S>(cx: &mut Cx<'_, L, S>, kind: Kind, written: bool) -> Result<UniqueArc<Self>>
+    fn with<L, S>(cx: &mut Cx<'_, L, S>, kind: Kind, written: bool) -> Result<UniqueArc<Self>>
     where
         L: MayAlloc<gfp::Kernel>,
         S: MaySleep,
@@ -152,6 +201,7 @@ impl Storage {
         match &self.kind {
             Kind::Shmem(held) => held.pointers(),
             Kind::Pages { pointers, .. } => pointers,
+            Kind::Own(own) => &own.0,
         }
     }
 
@@ -181,7 +231,7 @@ impl Storage {
                 self.set_written();
                 Some(held)
             }
-            Kind::Pages { .. } => None,
+            Kind::Pages { .. } | Kind::Own(_) => None,
         }
     }
 
@@ -206,7 +256,7 @@ impl Drop for Storage {
         let written = self.is_written();
         match &mut self.kind {
             Kind::Shmem(held) if !written => held.set_unwritten(),
-            Kind::Shmem(_) | Kind::Pages { .. } => {}
+            Kind::Shmem(_) | Kind::Pages { .. } | Kind::Own(_) => {}
         }
     }
 }

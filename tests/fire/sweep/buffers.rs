@@ -148,14 +148,18 @@ impl Scene<'_, '_> {
 /// Who has nothing yet.
 struct Maker<'a, 'c>(&'a mut Cx<'c, Process>);
 
-/// The pages of a buffer: every other time those that user space has.
+/// The pages of a buffer, of each kind in turn.
 fn storage(cx: &mut Cx<'_, Process>, number: usize) -> Result<UniqueArc<Storage>> {
-    if number % 2 == 0 {
-        let pages = Pages::new(cx, PAGES)?;
-        Storage::of_pages(cx, pages)
-    } else {
-        let held = Shmem::new(cx, c"strata-fire", SIZE)?.pages(cx)?;
-        Storage::of_shmem(cx, held)
+    match number % 3 {
+        0 => Storage::new(cx, PAGES),
+        1 => {
+            let pages = Pages::new(cx, PAGES)?;
+            Storage::of_pages(cx, pages)
+        }
+        _ => {
+            let held = Shmem::new(cx, c"strata-fire", SIZE)?.pages(cx)?;
+            Storage::of_shmem(cx, held)
+        }
     }
 }
 

@@ -141,6 +141,38 @@ mod cases {
     }
 
     #[test]
+    fn new_memory_comes_in_large_pieces() -> Result {
+        const COUNT: usize = 256 + 16 + 3;
+
+        process(|cx| {
+            let rig = Rig::new(cx, false)?;
+            assert_eq!(Storage::new(cx, 0).err(), Some(EINVAL));
+            let storage = Storage::new(cx, COUNT)?;
+            assert!(!storage.is_written());
+            let buf = Exported::new(cx, Other, storage)?;
+            let mut attachment = Attachment::new(cx, buf.buffer(), rig.device())?;
+            let (pieces, length) = buf.lock(cx, |held, cx| {
+                let direction = DataDirection::ToDevice;
+                let mapped = attachment.map(cx, held, rig.device(), direction)?;
+                let length: usize = mapped.ranges().map(|range| range.length).sum();
+                Ok::<_, Error>((mapped.ranges().count(), length))
+            })?;
+            assert_eq!(length, COUNT * PAGE_SIZE);
+            assert!(pieces < COUNT);
+            let crc = buf.access(cx, Read, |access, cx| {
+                buf.lock(cx, |held, cx| {
+                    let map = buf.vmap(cx, held)?;
+                    map.contents(access)?.crc32c(!0, 0, PAGE_SIZE)
+                })
+            })??;
+            // Of a page of zeros.
+            assert_eq!(!crc, 0x98f9_4189);
+            attachment.close(cx);
+            Ok(())
+        })
+    }
+
+    #[test]
     fn only_who_attached_maps() -> Result {
         process(|cx| {
             let rig = Rig::new(cx, false)?;

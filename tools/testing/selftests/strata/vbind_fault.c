@@ -95,7 +95,7 @@ FIXTURE_VARIANT_ADD(vbind, many_execs_swapped) {
 	make_swapped, do_many_execs, is_done, SWAP | BRINGS_IN, NULL
 };
 FIXTURE_VARIANT_ADD(vbind, export) { make_buffer, do_export, is_given, BRINGS_IN, NULL };
-FIXTURE_VARIANT_ADD(vbind, export_again) { make_given, do_export, is_given, 0, NULL };
+FIXTURE_VARIANT_ADD(vbind, export_again) { make_given, do_export, is_given, CERTAIN, NULL };
 FIXTURE_VARIANT_ADD(vbind, import_own) { make_given, do_import, is_taken, 0, NULL };
 FIXTURE_VARIANT_ADD(vbind, import_foreign) { make_heap_buffer, do_import, is_taken, HEAPS, NULL };
 FIXTURE_VARIANT_ADD(vbind, exec_foreign) {
